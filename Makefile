@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-2.0
+# What people type; the kernel's build reads Kbuild. `make help` explains.
+
+TOP := $(CURDIR)
+O := $(TOP)/build
+KERNEL ?=
+KVER ?= $(shell scripts/kernel version $(KERNEL))
+KDIR ?= $(shell scripts/kernel build $(KVER))
+W ?= 1
+JOBS := $(shell nproc)
+
+export VMIG_CACHE ?= /var/cache/vmig
+
+all: modules agent
+
+modules:
+	@test -n "$(KVER)"
+	@scripts/farm $(O)/$(KVER)
+	$(MAKE) -C $(KDIR) M=$(O)/$(KVER) W=$(W) modules
+
+modules-all:
+	@for kver in $$(scripts/kernel list | grep -E '^6\.(1|12)\.'); do \
+		$(MAKE) --no-print-directory modules KVER=$$kver KDIR= || exit 1; \
+	done
+
+agent:
+	$(MAKE) -C agent O=$(O)/agent
+
+selftests:
+	$(MAKE) -C selftests O=$(O)/selftests
+
+deps:
+	@scripts/deps
+
+lab: modules agent
+	@selftests/lab/session $(KERNEL)
+
+demo: modules agent
+	@selftests/demo/run
+
+check: modules-all agent selftests
+	@selftests/run $(if $(TIER),--tier $(TIER)) $(if $(KERNEL),--kernel $(KERNEL)) $(T)
+
+bench: modules agent selftests
+	@selftests/bench/run
+
+lint:
+	@scripts/lint
+
+debug-kernel:
+	@scripts/debug-kernel
+
+clean:
+	rm -rf $(O)
+
+help:
+	@sed -n 's/^#: \{0,1\}//p' Makefile
+
+.PHONY: all modules modules-all agent selftests deps lab demo check bench lint
+.PHONY: debug-kernel clean help
+
+#: make                      the module for KVER (default: the running kernel
+#:                           if it has headers, else the newest) and the agent
+#: make modules KVER=6.1...  the module for one kernel; KERNEL=6.1|6.12|debug too
+#: make modules-all          the module for every installed 6.1 and 6.12 kernel
+#: make deps                 install what is needed (Debian 12, as root)
+#: make lab [KERNEL=6.12]    two emulated hosts and a shell on each
+#: make demo                 a running guest moves to the other host and back
+#: make check                all tests, on 6.1 and 6.12
+#:   T=name                  one test
+#:   TIER=0|1|2              one tier: machine, one host, two hosts
+#:   KERNEL=6.1|6.12|debug   one kernel
+#: make bench                the same guest moved by vmig and by QEMU alone
+#: make lint                 sparse, W=1, checkpatch, shellcheck, yamllint
+#: make debug-kernel         build the KASAN + lockdep + kmemleak kernel
+#: make clean                remove build/
+#:
+#: Outputs go to build/; what is costly to make is kept in $VMIG_CACHE
+#: (default /var/cache/vmig).
