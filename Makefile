@@ -20,7 +20,7 @@ modules:
 
 modules-all:
 	@for kver in $$(scripts/kernel list | grep -E '^6\.(1|12)\.'); do \
-		$(MAKE) --no-print-directory modules KVER=$$kver KDIR= || exit 1; \
+		$(MAKE) --no-print-directory modules KVER=$$kver || exit 1; \
 	done
 
 agent:
