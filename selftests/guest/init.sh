@@ -39,12 +39,16 @@ param()
 	echo "$2"
 }
 
+# What a module merely prefers (a CRC in hardware) may be missing here; then the
+# module itself tells, which is the last of its list.
 load()
 {
 	while read -r file; do
-		[ -d "/sys/module/$(echo "${file%.ko}" | tr - _)" ] && continue
-		insmod "/modules/$file" || die "cannot load $file"
+		why=
+		[ -d "/sys/module/$(echo "${file%.ko}" | tr - _)" ] ||
+			why=$(insmod "/modules/$file" 2>&1) || :
 	done <"/modules/$1"
+	[ -z "$why" ] || die "$why"
 }
 
 start_net()

@@ -249,7 +249,7 @@ const char *tinykvm_error(struct tinykvm *tk)
  * tinykvm_set_list() - Set the pages of a vCPU's TINYKVM_WRITE_LIST.
  *
  * Return: 0, -EINVAL if there are more entries than the region has pages or one
- * is beyond it.
+ * is beyond it, -EBUSY if the vCPU runs a command.
  */
 int tinykvm_set_list(struct tinykvm *tk, unsigned int vcpu,
 		     const uint32_t *pages, uint32_t n)
@@ -258,6 +258,8 @@ int tinykvm_set_list(struct tinykvm *tk, unsigned int vcpu,
 
 	if (vcpu >= tk->nvcpus || n > tk->pages)
 		return fail(tk, -EINVAL, "list");
+	if (vcpu_is_running(&tk->vcpus[vcpu]))
+		return fail(tk, -EBUSY, "vCPU runs a command");
 	for (i = 0; i < n; i++) {
 		if (pages[i] >= tk->pages)
 			return fail(tk, -EINVAL, "page in list");
@@ -357,11 +359,14 @@ int tinykvm_start_async(struct tinykvm *tk, unsigned int vcpu,
 
 	if (vcpu >= tk->nvcpus || cmd > TINYKVM_CPUID)
 		return fail(tk, -EINVAL, "vCPU or command");
+	/* Before prepare(), which writes to the mailbox. */
+	if (vcpu_is_running(&tk->vcpus[vcpu]))
+		return fail(tk, -EBUSY, "vCPU runs a command");
 	err = prepare(tk, vcpu, cmd, &a, &regs);
 	if (err)
 		return fail(tk, err, "arguments");
-	err = vcpu_start(&tk->vcpus[vcpu], &regs);
-	return err ? fail(tk, err, "vCPU runs a command") : 0;
+	vcpu_start(&tk->vcpus[vcpu], &regs);
+	return 0;
 }
 
 /**

@@ -77,7 +77,8 @@ struct vcpu {
 
 int vcpu_create(struct vcpu *v, int kvm_fd, int vm_fd, unsigned int id);
 int vcpu_destroy(struct vcpu *v, unsigned int limit_ms);
-int vcpu_start(struct vcpu *v, const struct kvm_regs *regs);
+bool vcpu_is_running(struct vcpu *v);
+void vcpu_start(struct vcpu *v, const struct kvm_regs *regs);
 int vcpu_wait(struct vcpu *v, unsigned int limit_ms);
 
 extern const uint8_t tinykvm_code_start[], tinykvm_code_end[];

@@ -230,25 +230,28 @@ int vcpu_destroy(struct vcpu *v, unsigned int limit_ms)
 	return 0;
 }
 
-/* Return: 0 or -EBUSY if a command runs already. */
-int vcpu_start(struct vcpu *v, const struct kvm_regs *regs)
+bool vcpu_is_running(struct vcpu *v)
 {
-	int err = 0;
+	bool running;
 
 	pthread_mutex_lock(&v->lock);
-	if (v->state == VCPU_IDLE) {
-		v->regs = *regs;
-		v->err = 0;
-		v->why[0] = '\0';
-		v->kicked = false;
-		v->run->immediate_exit = 0;
-		v->state = VCPU_RUNNING;
-		pthread_cond_broadcast(&v->changed);
-	} else {
-		err = -EBUSY;
-	}
+	running = v->state == VCPU_RUNNING;
 	pthread_mutex_unlock(&v->lock);
-	return err;
+	return running;
+}
+
+/* Begin at @regs. The vCPU must not be running. */
+void vcpu_start(struct vcpu *v, const struct kvm_regs *regs)
+{
+	pthread_mutex_lock(&v->lock);
+	v->regs = *regs;
+	v->err = 0;
+	v->why[0] = '\0';
+	v->kicked = false;
+	v->run->immediate_exit = 0;
+	v->state = VCPU_RUNNING;
+	pthread_cond_broadcast(&v->changed);
+	pthread_mutex_unlock(&v->lock);
 }
 
 static bool wait_idle(struct vcpu *v, unsigned int limit_ms)
