@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The JSON documents in the daemon's answers, and the names of their members.
+ *
+ * vm-define, vm-undefine, vm-start, vm-stop, announce: none.
+ *
+ * vm-list:
+ *	{"node": "a",
+ *	 "vms": [{"name": "web1", "state": "running", "memory": 268435456,
+ *		  "vcpus": 1, "pid": 4711}, ...]}
+ *
+ *	state: "stopped" (defined, no QEMU), "running", "paused", "incoming",
+ *	"outgoing" (migrating away). pid is absent or 0 without QEMU.
+ *
+ * vm-show: one such object with, besides,
+ *	{"machine": "pc", "cpu": "host",
+ *	 "disks": [{"name": "root", "path": "/srv/web1.img", "format": "raw"}],
+ *	 "nics": [{"name": "net0", "mac": "52:54:00:00:00:01",
+ *		   "bridge": "br0", "tap": "web1-1a2b3c4d",
+ *		   "addresses": ["10.77.0.50"]}],
+ *	 "definition": "[vm]\nname = web1\n..."}
+ *
+ * migrate, at its end:
+ *	{"migration": 7}
+ *
+ *	The id in the asking node's kernel, absent if it came to none. The
+ *	figures of the report are the kernel's.
+ *
+ * node-show:
+ *	{"node": "a", "address": "10.77.0.1", "port": 4947,
+ *	 "memory_free": 1073741824, "page_size": 4096,
+ *	 "cpu_vendor": "AuthenticAMD", "kernel": "6.1.0",
+ *	 "peers": [{"name": "b", "address": "10.77.0.2", "port": 4947}]}
+ *
+ * Sizes are bytes. Members that a reader does not know are shown by --json
+ * as they are and ignored otherwise.
+ */
+#ifndef VMIG_ANSWER_H
+#define VMIG_ANSWER_H
+
+#define VMIG_VM_STOPPED		"stopped"
+#define VMIG_VM_RUNNING		"running"
+#define VMIG_VM_PAUSED		"paused"
+#define VMIG_VM_INCOMING	"incoming"
+#define VMIG_VM_OUTGOING	"outgoing"
+
+#endif /* VMIG_ANSWER_H */

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * agent.conf: what this node is and who its peers are.
+ *
+ * Everything unknown or malformed is an error that names the file, the line,
+ * the key and what is allowed. See agent.conf(5).
+ */
+#ifndef VMIG_CONFIG_H
+#define VMIG_CONFIG_H
+
+#include <limits.h>
+#include <netinet/in.h>
+#include <stdint.h>
+
+#include <linux/vmig.h>
+
+#include "err.h"
+
+#define VMIG_CONFIG_PATH	"/etc/vmig/agent.conf"
+#define VMIG_PORT_DEFAULT	4947
+#define VMIG_PEERS_MAX		15
+
+struct vmig_peer {
+	char name[VMIG_NAME_MAX + 1];
+	char address[INET6_ADDRSTRLEN];
+	uint16_t port;
+};
+
+struct vmig_config {
+	char node[VMIG_NAME_MAX + 1];
+	char address[INET6_ADDRSTRLEN];
+	uint16_t port;
+	char definitions[PATH_MAX];
+	char run[PATH_MAX];
+	char memory[PATH_MAX];
+	char qemu[PATH_MAX];
+	char accel[32];
+	unsigned int npeers;
+	struct vmig_peer peers[VMIG_PEERS_MAX];
+};
+
+/* Fill in @config from the file at @path. Return: 0 or a negative errno. */
+int vmig_config_load(const char *path, struct vmig_config *config,
+		     struct vmig_err *err);
+/* The same from text; @name stands for the file in error sentences. */
+int vmig_config_parse(const char *text, const char *name,
+		      struct vmig_config *config, struct vmig_err *err);
+/* NULL if there is no such peer. */
+const struct vmig_peer *vmig_config_peer(const struct vmig_config *config,
+					 const char *name);
+
+#endif /* VMIG_CONFIG_H */
