@@ -90,11 +90,11 @@ class Host:
         except FileNotFoundError:
             return ""
 
-    def configure(self, release, folder, peers, bare):
+    def configure(self, release, folder, peers, load):
         """What host-init and the agent read in the host."""
         write(self.shared("env"),
               f"TOP='{settings.TOP}'\nKVER='{release}'\nMODULES='{folder}'\n"
-              f"ADDRESS={settings.address(self.name)}\nBARE={int(bare)}\n")
+              f"ADDRESS={settings.address(self.name)}\nLOAD={load}\n")
         others = "".join(f"{p} = {settings.address(p)}\n"
                          for p in sorted(peers) if p != self.name)
         write(self.shared("conf"),
@@ -135,10 +135,10 @@ class Host:
             "-device", f"virtio-net-pci,netdev=lan,romfile=,mac={mac}",
         ]
 
-    def launch(self, want, peers, bare):
+    def launch(self, want, peers, load):
         release = image.kernel_fact("version", want["kernel"])
         self.configure(release, image.kernel_fact("modules", want["kernel"]),
-                       peers, bare)
+                       peers, load)
         command = self.command(want)
         switch.add_tap(self.name)
         log = os.path.join(settings.DIR, self.name + ".emulator")
@@ -147,7 +147,7 @@ class Host:
                 command, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
                 start_new_session=True)
         want.update(pid=self.process.pid, release=release,
-                    started=started_at(self.process.pid), bare=bare)
+                    started=started_at(self.process.pid), load=load)
         write(self.state_file, json.dumps(want))
 
     def death(self):
