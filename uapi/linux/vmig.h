@@ -74,7 +74,20 @@ enum vmig_stage {
 };
 
 /**
- * enum vmig_request_op - What a user asks of the agent.
+ * enum vmig_request_op - What a user asks of the agent. The kernel refuses a
+ *   request that lacks an attribute its operation needs, or that has one it
+ *   does not take.
+ * @VMIG_REQUEST_OP_VM_DEFINE: Needs data, the definition's text; takes vm,
+ *   which it must then define.
+ * @VMIG_REQUEST_OP_VM_UNDEFINE: Needs vm.
+ * @VMIG_REQUEST_OP_VM_START: Needs vm.
+ * @VMIG_REQUEST_OP_VM_STOP: Needs vm; takes force.
+ * @VMIG_REQUEST_OP_VM_LIST: Needs nothing.
+ * @VMIG_REQUEST_OP_VM_SHOW: Needs vm.
+ * @VMIG_REQUEST_OP_MIGRATE: Needs vm and node; takes channels, verify,
+ *   bandwidth, max-blackout and timeout.
+ * @VMIG_REQUEST_OP_ANNOUNCE: Needs vm.
+ * @VMIG_REQUEST_OP_NODE_SHOW: Needs nothing.
  */
 enum vmig_request_op {
 	VMIG_REQUEST_OP_VM_DEFINE = 1,
