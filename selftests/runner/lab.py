@@ -48,8 +48,13 @@ class Lab:
             found.append(f"-- the end of {name}\n" + "".join(lines) + "\n")
         return "".join(found)
 
-    def dead(self):
-        return self.call("status")[0] != 0
+    def hosts(self):
+        """{name: whether it is up}"""
+        found = {}
+        for line in self.call("status")[1].splitlines():
+            words = line.split()
+            found[words[0]] = words[-1] == "up"
+        return found
 
 
 def run_here(command, limit, cwd, env):
