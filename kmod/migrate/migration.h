@@ -19,6 +19,7 @@ struct vmig_migration;
 /**
  * struct vmig_migration_params - what VMIG_CMD_MIGRATION_NEW asks for
  * @fds: sockets of the calling task, @nfds of them, in channel order
+ * @fd_attrs: where each of them stands in the message, to be blamed
  * @bandwidth: bytes a second, 0 for no limit
  * @max_blackout_ms: 0 for the default
  * @timeout_s: 0 for the default
@@ -29,6 +30,7 @@ struct vmig_migration_params {
 	enum vmig_role role;
 	u8 token[VMIG_TOKEN_LEN];
 	u32 fds[VMIG_CHANNELS_MAX];
+	const struct nlattr *fd_attrs[VMIG_CHANNELS_MAX];
 	unsigned int nfds;
 	bool verify;
 	u64 bandwidth;
