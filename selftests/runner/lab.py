@@ -8,6 +8,8 @@ import tempfile
 LOST_STATUS = 125
 TIMEOUT_STATUS = 124
 LOG_LINES = 25
+# A console on which only the firmware spoke is not worth showing.
+FIRMWARE_LINES = 2
 
 
 class Lab:
@@ -44,6 +46,8 @@ class Lab:
                           errors="replace") as file:
                     lines = file.readlines()[-LOG_LINES:]
             except FileNotFoundError:
+                continue
+            if len(lines) <= FIRMWARE_LINES:
                 continue
             found.append(f"-- the end of {name}\n" + "".join(lines) + "\n")
         return "".join(found)

@@ -32,12 +32,12 @@ step_number=0
 step_name=
 
 step_failed() {
-	local status=$? where=$1 command=$2
+	local status=$? line=${BASH_LINENO[-2]}
 	trap - ERR
-	echo "# line $where: exit status $status of: $command"
+	echo "# line $line, exit status $status:$(sed -n "${line}p" "$0")"
 	fail "the command above failed"
 }
-trap 'step_failed "$LINENO" "$BASH_COMMAND"' ERR
+trap step_failed ERR
 
 # The step so far went well.
 step_done() {
