@@ -21,12 +21,13 @@
 
 set -eEuo pipefail
 
-TOP=${TOP:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)}
-LAB_TOOL=$TOP/selftests/lab/lab
+# shellcheck source=selftests/lab/lab.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../lab/lab.sh"
+# shellcheck source=selftests/lab/guest.sh
+. "$TOP/selftests/lab/guest.sh"
+
 KERNEL_A=${KERNEL_A:-6.1}
 KERNEL_B=${KERNEL_B:-6.12}
-# Seconds for one command in a host, unless `limit` says otherwise.
-ON_LIMIT=120
 
 step_number=0
 step_name=
@@ -83,38 +84,6 @@ start_hosts() {
 		sed 's/^/# /' || fail "the hosts did not start"
 }
 
-# on HOST CMD...: runs it there; one word is a line for the shell there.
-on() {
-	"$LAB_TOOL" run -t "$ON_LIMIT" "$@"
-}
-
-on_quietly() {
-	on "$@" >/dev/null 2>&1
-}
-
-# in_switch CMD...: runs it where the switch between the hosts is.
-in_switch() {
-	"$LAB_TOOL" switch "$@"
-}
-
-# limit SECONDS CMD...: the commands in hosts may take that long.
-limit() {
-	local ON_LIMIT=$1
-	shift
-	"$@"
-}
-
-# wait_for SECONDS WHAT CMD...: until CMD succeeds, or the step has failed.
-wait_for() {
-	local seconds=$1 what=$2 end
-	shift 2
-	end=$((SECONDS + seconds))
-	until "$@"; do
-		((SECONDS < end)) || fail "waited $seconds s for $what"
-		sleep 0.1
-	done
-}
-
 # refused TEXT CMD...: CMD must fail, and say TEXT somewhere.
 refused() {
 	local text=$1 said
@@ -131,6 +100,3 @@ refused() {
 same() {
 	[[ $2 = "$3" ]] || fail "$1: expected '$2', seen '$3'"
 }
-
-unplug() { "$LAB_TOOL" cut "$1"; }
-plug() { "$LAB_TOOL" join "$1"; }

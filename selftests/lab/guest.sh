@@ -1,21 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# What the demo, the two-host tests and the benchmarks do with a lab: start a
-# guest that checks itself, hold a connection to it, move it, ask it how it was.
-#
-# Source it with set -u. Functions return non-zero after a sentence on stderr;
-# those that wait say for what and for how long. scenario_end undoes all.
+# The guest that judges itself, and the connection that is held to it. Needs
+# lab.sh; one guest a lab at a time.
 
-top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-lab=$top/selftests/lab/lab
-guest_build=$top/build/selftests/guest
-if [ "${LAB:-vmig}" = vmig ]; then
-	share=$top/build/lab/share
-else
-	share=$top/build/lab-$LAB/share
-fi
-work=
+guest_build=$TOP/build/selftests/guest
 hold_pid=
 
 guest=${GUEST:-web1}
@@ -23,60 +12,30 @@ guest_ip=10.77.0.50
 guest_mac=52:54:00:77:00:50
 guest_memory=${GUEST_MEMORY:-256M}
 
-say() { echo "$*" >&2; }
-
-# wait_for SECONDS WHAT COMMAND...: until COMMAND succeeds
-wait_for()
-{
-	local limit=$1 what=$2 until=$((SECONDS + $1))
-	shift 2
-	until "$@" >/dev/null 2>&1; do
-		if [ $SECONDS -ge $until ]; then
-			say "waited $limit s for $what"
-			return 1
-		fi
-		sleep 0.2
-	done
-}
-
-# on HOST CMD...: run a command in a host, never for ever
-on() { "$lab" run -t "${ON_LIMIT:-120}" "$@"; }
-
-agent() { on "$1" "$top/build/agent/vmig-agent" "${@:2}"; }
-
 # What the guest says of itself; it is asked from where the switch is.
-guest_ctl() { GUESTCTL_LIMIT=${GUESTCTL_LIMIT:-150} "$lab" switch "$top/selftests/guest/guestctl" $guest_ip "$@"; }
+guest_ctl() { GUESTCTL_LIMIT=${GUESTCTL_LIMIT:-150} in_switch "$TOP/selftests/guest/guestctl" $guest_ip "$@"; }
 
 json() { jq -r "$1" <<<"$2"; }
 
-# scenario_start HOST...: hosts as `lab start` takes them
-scenario_start()
+# guest_prepare HOST...: builds the guest and puts it where QEMU reads it from
+guest_prepare()
 {
-	work=$(mktemp -d)
-	make -s -C "$top/selftests/guest" O="$guest_build" >&2 || return
-	"$lab" start "$@" >&2 || return
 	local host
+	make -s -C "$TOP/selftests/guest" O="$guest_build" >&2 || return
 	for host; do
-		host=${host%%:*}
 		# Read over 9p once, not at every boot of a guest.
 		on "$host" "cp $guest_build/vmlinux $guest_build/initramfs.cpio /tmp/" || return
-		wait_for 20 "the agent of host $host" agent "$host" status || return
+		wait_for 20 "the agent of host $host" agent_answers "$host"
 	done
 }
 
-scenario_end()
-{
-	[ -z "$hold_pid" ] || kill "$hold_pid" 2>/dev/null
-	wait
-	"$lab" stop >/dev/null 2>&1
-	[ -z "$work" ] || rm -rf "$work"
-}
+agent_answers() { agent "$1" status >/dev/null 2>&1; }
 
 # guest_define HOST [CMDLINE [INI LINES]]: with memck's options on the kernel's
 # command line, and more sections of the definition
 guest_define()
 {
-	local file="$share/$guest.ini"
+	local file="$SHARE/$guest.ini"
 	cat >"$file" <<-END
 		[vm]
 		name = $guest
@@ -104,8 +63,8 @@ guest_filled() { [ "$(json .filled "$(GUESTCTL_LIMIT=3 guest_ctl verdict)")" = t
 guest_start()
 {
 	# The switch and the neighbour table may remember an earlier guest elsewhere.
-	"$lab" switch ip link set br0 type bridge fdb_flush
-	"$lab" switch ip neigh flush all
+	in_switch ip link set br0 type bridge fdb_flush
+	in_switch ip neigh flush all
 	agent "$1" vm start "$guest" || return
 	wait_for 90 "guest $guest to fill its memory" guest_filled
 }
@@ -113,25 +72,29 @@ guest_start()
 # hold_start: one TCP connection to the guest, a message every 10 ms
 hold_start()
 {
-	"$lab" switch "$guest_build/tcphold" -t 3600 $guest_ip 7000 >"$work/hold" 2>"$work/hold.err" &
+	in_switch "$guest_build/tcphold" -t 3600 $guest_ip 7000 >"$SHARE/hold" &
 	hold_pid=$!
-	wait_for 10 "a connection to the guest" \
-		eval "$lab switch ss -Htn state established '( dport = :7000 )' | grep -q ."
+	wait_for 10 "a connection to the guest" hold_established
+}
+
+hold_established()
+{
+	in_switch ss -Htn state established "( dport = :7000 )" | grep -q .
 }
 
 # hold_end: its verdict, JSON on stdout
 hold_end()
 {
-	"$lab" switch pkill -TERM -x tcphold
-	wait "$hold_pid"
+	in_switch pkill -TERM -x tcphold
+	wait "$hold_pid" || true
 	hold_pid=
-	cat "$work/hold"
+	cat "$SHARE/hold"
 }
 
 # port_of_guest: the switch's port that the guest's MAC was learnt on, a tap
 port_of_guest()
 {
-	"$lab" switch bridge fdb show br br0 |
+	in_switch bridge fdb show br br0 |
 		sed -n "s/^$guest_mac dev \([^ ]*\) .*/\1/p" | head -n 1
 }
 
