@@ -16,7 +16,7 @@ all: modules agent
 modules:
 	@test -n "$(KVER)"
 	@scripts/farm $(O)/$(KVER)
-	$(MAKE) -C $(KDIR) M=$(O)/$(KVER) W=$(W) modules
+	$(MAKE) -j$(JOBS) -C $(KDIR) M=$(O)/$(KVER) W=$(W) modules
 
 modules-all:
 	@for kver in $$(scripts/kernel list | grep -E '^6\.(1|12)\.'); do \
@@ -24,10 +24,10 @@ modules-all:
 	done
 
 agent:
-	$(MAKE) -C agent O=$(O)/agent
+	$(MAKE) -j$(JOBS) -C agent O=$(O)/agent
 
 selftests:
-	$(MAKE) -C selftests O=$(O)/selftests
+	$(MAKE) -j$(JOBS) -C selftests O=$(O)/selftests
 
 deps:
 	@scripts/deps
@@ -35,12 +35,14 @@ deps:
 lab: modules agent
 	@selftests/lab/session $(KERNEL)
 
-demo: modules agent
+# On a machine with nothing prepared, so the packages come first.
+demo: deps
+	$(MAKE) --no-print-directory modules agent selftests
 	@selftests/demo/run
 
 # T0 needs neither the module nor root, so TIER=0 takes seconds.
 ifneq ($(TIER),0)
-check: $(if $(KERNEL),modules,modules-all) agent
+check: deps $(if $(KERNEL),modules,modules-all) agent
 endif
 check: selftests
 	@selftests/run $(if $(TIER),--tier $(TIER)) \

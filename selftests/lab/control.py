@@ -16,7 +16,7 @@ import tty
 
 import settings
 
-CONNECT_LIMIT = 10.0
+CONNECT_LIMIT = 30.0
 LOST = 125
 TIMED_OUT = 124
 
