@@ -6,7 +6,9 @@
 #   vmig.run=NAME,...	memck, tcphold, sh, none (memck,tcphold)
 #   vmig.mem=SIZE	memck: MiB or N% (80%)
 #   vmig.rate=N vmig.mode=MODE	memck: what to dirty (1000 random pages/s)
-#   vmig.stall_us=N vmig.report=SECS	memck: stall sampler, console lines
+#   vmig.stall_us=N vmig.report=SECS	memck: stall sampler (5000), console lines (10);
+#			seen on an emulated host: each look costs it 1 ms, each
+#			line is a stall of 50 to 180 ms; 0 is no lines
 #   vmig.disk=1 vmig.diskrate=N	memck: check /dev/vda too
 # A guest that cannot do what it was told says why and powers off.
 PATH=/bin
@@ -95,8 +97,8 @@ start_disk()
 start_memck()
 {
 	set -- -m "$(param vmig.mem 80%)" -r "$(param vmig.rate 1000)" \
-		-M "$(param vmig.mode random)" -c "$(param vmig.report 1)" \
-		-s "$(param vmig.stall_us 1000)"
+		-M "$(param vmig.mode random)" -c "$(param vmig.report 10)" \
+		-s "$(param vmig.stall_us 5000)"
 	if [ -n "$disk" ]; then
 		set -- "$@" -d "$disk" -D "$(param vmig.diskrate 100)"
 	fi

@@ -66,7 +66,7 @@ static void *sample(void *unused)
 /**
  * stall_start() - Start the sampler, once.
  * @interval_us: how often to look; every look is a timer interrupt, which costs
- *               an emulated host some 0.3 ms
+ *               an emulated host some 1 ms of CPU
  *
  * Return: 0 or a negative errno.
  */
