@@ -14,12 +14,12 @@
 #include <linux/vmig.h>
 
 #include "err.h"
+#include "keyfile.h"
 
 #define VMIG_DISKS_MAX		16
 #define VMIG_NICS_MAX		8
 #define VMIG_ADDRESSES_MAX	16
 #define VMIG_DEVICE_NAME_MAX	31
-#define VMIG_LINE_MAX		4095
 
 struct vmig_disk {
 	char name[VMIG_DEVICE_NAME_MAX + 1];
@@ -76,8 +76,5 @@ int vmig_definition_parse(const char *text, const char *source,
  */
 int vmig_definition_load(const char *path, struct vmig_definition *def,
 			 char **text, struct vmig_err *err);
-
-/* "[A-Za-z0-9._-]{1,63}", not starting with a dot or a dash. */
-int vmig_name_check(const char *what, const char *name, struct vmig_err *err);
 
 #endif /* VMIG_DEFINITION_H */
