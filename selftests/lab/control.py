@@ -73,7 +73,8 @@ def argv_of(command):
 
 def pump(conn, deadline, stdin):
     """Relays until the command is over; returns its exit status."""
-    pick = selectors.DefaultSelector()
+    # Not epoll, which refuses a regular file as standard input.
+    pick = selectors.PollSelector()
     pick.register(conn.sock, selectors.EVENT_READ)
     if stdin is not None:
         pick.register(stdin, selectors.EVENT_READ)
