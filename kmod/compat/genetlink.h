@@ -92,4 +92,14 @@ static inline int vmig_compat_set_err(const struct vmig_compat_family *family,
 
 #endif /* before 6.2 */
 
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 7, 0)
+/* Commit ea23fbd2a8f7 ("netlink: make range pointers in policies const") */
+#undef NLA_POLICY_FULL_RANGE
+#define NLA_POLICY_FULL_RANGE(tp, _range) {		\
+	.type = NLA_ENSURE_UINT_OR_BINARY_TYPE(tp),		\
+	.validation_type = NLA_VALIDATE_RANGE_PTR,	\
+	.range = (struct netlink_range_validation *)(_range),	\
+}
+#endif
+
 #endif /* _VMIG_COMPAT_GENETLINK_H */
