@@ -4,6 +4,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -145,6 +146,8 @@ class Host:
         command = self.command(want)
         switch.add_tap(self.name)
         log = os.path.join(settings.DIR, self.name + ".emulator")
+        if not shutil.which(command[0]):
+            raise LabError(f"{command[0]} is not installed: run 'make deps'")
         with open(log, "wb") as out:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=out, stderr=out,

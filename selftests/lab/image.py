@@ -9,6 +9,7 @@ rename, since two labs may need them at the same time.
 import hashlib
 import lzma
 import os
+import shutil
 import stat
 import subprocess
 import tempfile
@@ -69,6 +70,8 @@ def vmlinux(kernel):
     if os.path.basename(path) == "vmlinux":
         return path
     release = kernel_fact("version", kernel)
+    if not os.path.exists(path):
+        raise LabError(f"{path} is missing: install linux-image-{release}")
     info = os.stat(path)
     cached = os.path.join(settings.CACHE, "vmlinux",
                           f"{release}-{int(info.st_mtime)}-{info.st_size}")
@@ -117,9 +120,9 @@ def cpio_entry(name, mode, data=b""):
 def initramfs(kernel):
     release = kernel_fact("version", kernel)
     folder = kernel_fact("modules", kernel)
-    busybox = "/usr/bin/busybox"
-    if not os.path.exists(busybox):
-        busybox = "/bin/busybox"
+    busybox = shutil.which("busybox")
+    if not busybox:
+        raise LabError("busybox is not installed: run 'make deps'")
     archive = [cpio_entry(d, stat.S_IFDIR | 0o755) for d in ("bin", "modules")]
     sources = {"init": os.path.join(settings.TOP,
                                     "selftests/lab/initramfs-init"),
