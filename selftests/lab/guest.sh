@@ -46,7 +46,7 @@ guest_define()
 		bios = qboot.rom
 		kernel = /tmp/vmlinux
 		initrd = /tmp/initramfs.cpio
-		cmdline = console=ttyS0 quiet panic=-1 mitigations=off ip=$guest_ip/24 gw=10.77.0.254 ${2-}
+		cmdline = console=ttyS0 quiet panic=-1 mitigations=off ip=$guest_ip/24 gw=10.77.0.254 vmig.report=0 ${2-}
 
 		[nic lan]
 		mac = $guest_mac
@@ -85,7 +85,7 @@ hold_established()
 # hold_end: its verdict, JSON on stdout
 hold_end()
 {
-	in_switch pkill -TERM -x tcphold
+	kill -TERM "$hold_pid"
 	wait "$hold_pid" || true
 	hold_pid=
 	cat "$SHARE/hold"
