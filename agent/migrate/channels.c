@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The connections of a migration: data channels, and one for device state. */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <json-c/json.h>
+
+#include "../cluster/conn.h"
+#include "../cluster/message.h"
+#include "../cluster/token.h"
+#include "source.h"
+
+/* vmig_channels_greeting() - What a connection of @kind begins with. */
+struct json_object *vmig_channels_greeting(struct vmig_source *s,
+					   const char *kind)
+{
+	char token[VMIG_TOKEN_TEXT];
+	struct json_object *o;
+	struct vmig_hello mine;
+
+	/* It was fine when the control connection was made. */
+	vmig_hello_local(&mine, s->daemon->config->node, NULL);
+	o = vmig_hello_encode(&mine);
+	vmig_token_text(s->token, token);
+	vmig_json_add_string(o, "kind", kind);
+	vmig_json_add_string(o, "token", token);
+	return o;
+}
+
+/* vmig_channels_close() - Ours; what the kernel and QEMU took stays open. */
+void vmig_channels_close(struct vmig_source *s)
+{
+	unsigned int i;
+
+	for (i = 0; i <= VMIG_CHANNELS_MAX; i++) {
+		struct vmig_channel *c = &s->channels[i];
+
+		vmig_conn_close(c->conn);
+		c->conn = NULL;
+		if (c->fd >= 0)
+			close(c->fd);
+		c->fd = -1;
+	}
+}
+
+static void on_greeted(void *arg, struct json_object *msg)
+{
+	struct vmig_channel *c = arg;
+	struct vmig_source *s = c->s;
+
+	(void)msg;
+	c->fd = vmig_conn_take(c->conn);
+	c->conn = NULL;
+	if (c->fd < 0) {
+		vmig_source_fail(s, EIO, "a channel to node %s is unusable",
+				 s->peer->name);
+		return;
+	}
+	if (++s->connected == s->nchannels + 1)
+		vmig_source_channels_ready(s);
+}
+
+static void on_message(void *arg, const char *type, struct json_object *msg)
+{
+	(void)arg;
+	(void)type;
+	(void)msg;
+}
+
+static void on_closed(void *arg, const char *why)
+{
+	struct vmig_channel *c = arg;
+
+	vmig_source_fail(c->s, ECONNRESET, "channel to node %s (%s port %u): %s",
+			 c->s->peer->name, c->s->peer->address,
+			 c->s->peer->port, why);
+}
+
+static const struct vmig_conn_ops channel_ops = {
+	.greeted = on_greeted,
+	.message = on_message,
+	.closed = on_closed,
+};
+
+/* vmig_channels_connect() - All at once; the last to greet continues. */
+void vmig_channels_connect(struct vmig_source *s)
+{
+	const struct vmig_config *config = s->daemon->config;
+	struct vmig_err err;
+	unsigned int i;
+
+	for (i = 0; i <= s->nchannels; i++) {
+		struct json_object *greeting = vmig_channels_greeting(
+			s, i < s->nchannels ? "channel" : "state");
+
+		vmig_json_add_uint(greeting, "index", i);
+		if (vmig_conn_connect(&s->channels[i].conn, s->daemon->event,
+				      config->address, s->peer->address,
+				      s->peer->port, greeting, &channel_ops,
+				      &s->channels[i], &err)) {
+			vmig_source_fail(s, ENETUNREACH, "node %s: %s",
+					 s->peer->name, err.text);
+			return;
+		}
+	}
+}

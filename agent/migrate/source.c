@@ -1,0 +1,515 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A VM on its way out of this node: the steps, and the one way to fail.
+ *
+ * Up to VMIG_STEP_DEVICE every trouble ends in vmig_source_fail(), which lets
+ * the VM run on here. From VMIG_STEP_COMMIT on only the other node's word
+ * counts: see outcome.c.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <json-c/json.h>
+
+#include "../cluster/conn.h"
+#include "../cluster/message.h"
+#include "../cluster/token.h"
+#include "../vmm/machine.h"
+#include "source.h"
+
+/*
+ * What a step waits for and for how long; 0 where the kernel keeps the limit.
+ * Four times what an emulated host needs on a busy machine.
+ */
+static const struct {
+	unsigned int limit_s;
+	const char *waits_for;
+} steps[VMIG_STEP_END] = {
+	[VMIG_STEP_CHECK] = { 20, "QEMU did not say whether the VM can move" },
+	[VMIG_STEP_CONNECT] = { 10, "the other node did not greet" },
+	[VMIG_STEP_SETUP] = { 15, "the other node did not accept the VM" },
+	[VMIG_STEP_CHANNELS] = { 15, "the channels were not connected" },
+	[VMIG_STEP_PREPARE] = { 60, "the other node's QEMU did not start" },
+	[VMIG_STEP_PRECOPY] = { 0, NULL },
+	[VMIG_STEP_STOP] = { 30, "QEMU did not stop the VM" },
+	[VMIG_STEP_FINAL] = { 0, NULL },
+	[VMIG_STEP_DEVICE] = { 30, "the device state did not arrive" },
+	[VMIG_STEP_COMMIT] = { 10, "the other node did not resume the VM" },
+	[VMIG_STEP_DOUBT] = { 0, NULL },
+	[VMIG_STEP_NETWORK] = { 10, "the other node did not announce the VM" },
+	[VMIG_STEP_FAIL] = { 0, NULL },
+};
+
+static void destroy(struct vmig_source *s)
+{
+	LIST_REMOVE(s, entry);
+	sd_event_source_disable_unref(s->limit);
+	vmig_conn_close(s->control);
+	vmig_channels_close(s);
+	if (s->m->qmp)
+		vmig_qmp_forget(s->m->qmp, s);
+	vmig_machine_use(s->m, NULL, NULL);
+	if (s->dead) {
+		vmig_machine_clean(s->m);
+		if (!s->m->owned)
+			vmig_machine_free(s->m);
+	}
+	free(s);
+}
+
+/* The end of all ways: answer the user and go. */
+static void finish(struct vmig_source *s)
+{
+	struct json_object *o = vmig_json_new(NULL);
+	char message[VMIG_TEXT_MAX + 1];
+
+	if (s->id)
+		vmig_json_add_uint(o, "migration", s->id);
+	if (s->error)
+		snprintf(message, sizeof(message), "%s", s->reason);
+	else
+		snprintf(message, sizeof(message), "VM %s runs on node %s",
+			 s->m->name, s->peer->name);
+	vmig_log("migration %u of VM %s to node %s: %s", s->id, s->m->name,
+		 s->peer->name, s->error ? s->reason : "done");
+	if (s->request.id)
+		vmig_daemon_answer(s->daemon, s->request.id, s->error, message,
+				   json_object_to_json_string(o));
+	json_object_put(o);
+	destroy(s);
+}
+
+static int on_limit(sd_event_source *source, uint64_t usec, void *arg)
+{
+	struct vmig_source *s = arg;
+
+	(void)source;
+	(void)usec;
+	switch (s->step) {
+	case VMIG_STEP_COMMIT:
+		vmig_outcome_ask(s);
+		break;
+	case VMIG_STEP_NETWORK:
+		s->announced = true;
+		vmig_source_committed(s);
+		break;
+	default:
+		vmig_source_fail(s, ETIMEDOUT, "%s within %u s",
+				 steps[s->step].waits_for,
+				 steps[s->step].limit_s);
+	}
+	return 0;
+}
+
+/* vmig_source_enter() - The next step begins, and its time. */
+void vmig_source_enter(struct vmig_source *s, enum vmig_step step)
+{
+	s->step = step;
+	s->limit = sd_event_source_disable_unref(s->limit);
+	if (steps[step].limit_s)
+		sd_event_add_time_relative(s->daemon->event, &s->limit,
+					   CLOCK_MONOTONIC,
+					   steps[step].limit_s * 1000000ULL, 0,
+					   on_limit, s);
+}
+
+static void on_resumed(void *arg, const char *why)
+{
+	struct vmig_source *s = arg;
+	size_t len = strlen(s->reason);
+
+	if (why)
+		snprintf(s->reason + len, sizeof(s->reason) - len,
+			 "; and the VM does not run on yet: %s", why);
+	finish(s);
+}
+
+/* The kernel's migration has ended already, or there was none. */
+static void run_on(struct vmig_source *s)
+{
+	vmig_source_enter(s, VMIG_STEP_FAIL);
+	if (s->control) {
+		struct json_object *msg = vmig_json_new("abort");
+
+		vmig_json_add_string(msg, "reason", s->reason);
+		vmig_conn_send(s->control, msg);
+		vmig_conn_close(s->control);
+		s->control = NULL;
+	}
+	vmig_channels_close(s);
+	if (s->dead) {
+		finish(s);
+		return;
+	}
+	vmig_qmp_forget(s->m->qmp, s);
+	vmig_resume_start(s->m, on_resumed, s);
+}
+
+/**
+ * vmig_source_fail() - The one way to fail: the VM runs on here.
+ * @error: positive errno for the user, with the sentence that follows
+ *
+ * Without effect once the migration is failing already. From the commit on
+ * it means doubt. @s may be gone afterwards.
+ */
+void vmig_source_fail(struct vmig_source *s, int error, const char *fmt, ...)
+{
+	struct vmig_err err;
+	va_list ap;
+
+	if (s->step == VMIG_STEP_COMMIT) {
+		vmig_outcome_ask(s);
+		return;
+	}
+	if (s->step > VMIG_STEP_COMMIT)
+		return;
+	s->error = error;
+	va_start(ap, fmt);
+	vsnprintf(s->reason, sizeof(s->reason), fmt, ap);
+	va_end(ap);
+	if (s->id && vmig_nl_migration_fail(s->daemon->nl, s->id, error,
+					    s->reason, &err))
+		vmig_log("migration %u: %s", s->id, err.text);
+	run_on(s);
+}
+
+/* vmig_source_roll_back() - The other node will never run the VM: it said so. */
+void vmig_source_roll_back(struct vmig_source *s, const char *why)
+{
+	struct vmig_err err;
+
+	s->error = EIO;
+	snprintf(s->reason, sizeof(s->reason), "node %s: %s", s->peer->name,
+		 why);
+	if (vmig_nl_migration_fail(s->daemon->nl, s->id, EIO, s->reason, &err))
+		vmig_log("migration %u: %s", s->id, err.text);
+	run_on(s);
+}
+
+static void on_greeted(void *arg, struct json_object *msg)
+{
+	struct vmig_source *s = arg;
+	struct vmig_hello mine, theirs;
+	struct json_object *setup;
+	char token[VMIG_TOKEN_TEXT];
+	struct vmig_err err;
+
+	if (vmig_hello_decode(msg, &theirs, &err) ||
+	    vmig_hello_local(&mine, s->daemon->config->node, &err) ||
+	    vmig_hello_check(&mine, &theirs, &err)) {
+		vmig_source_fail(s, EPROTO, "node %s: %s", s->peer->name,
+				 err.text);
+		return;
+	}
+	if (strcmp(theirs.node, s->peer->name)) {
+		vmig_source_fail(s, EPROTO,
+				 "at %s there is node %s, not node %s: see [peers] in agent.conf",
+				 s->peer->address, theirs.node, s->peer->name);
+		return;
+	}
+	vmig_conn_heartbeat(s->control);
+	vmig_token_text(s->token, token);
+	setup = vmig_json_new("setup");
+	vmig_json_add_string(setup, "token", token);
+	vmig_json_add_string(setup, "vm", s->m->name);
+	vmig_json_add_string(setup, "definition", s->m->text);
+	vmig_json_add_uint(setup, "channels", s->nchannels);
+	vmig_json_add_bool(setup, "verify", s->request.verify);
+	vmig_json_add_uint(setup, "timeout", s->request.timeout);
+	vmig_json_add_uint(setup, "max_blackout", s->request.max_blackout);
+	vmig_source_enter(s, VMIG_STEP_SETUP);
+	vmig_conn_send(s->control, setup);
+}
+
+static void start_precopy(struct vmig_source *s)
+{
+	struct vmig_err err;
+
+	if (s->step != VMIG_STEP_PREPARE || !s->prepared || !s->peer_ready)
+		return;
+	vmig_source_enter(s, VMIG_STEP_PRECOPY);
+	if (vmig_nl_migration_start(s->daemon->nl, s->id, &err))
+		vmig_source_fail(s, EIO, "%s", err.text);
+}
+
+/* vmig_source_prepared() - Our QEMU can send its state. */
+void vmig_source_prepared(struct vmig_source *s)
+{
+	s->prepared = true;
+	start_precopy(s);
+}
+
+/* vmig_source_channels_ready() - All are connected: claim the memory. */
+void vmig_source_channels_ready(struct vmig_source *s)
+{
+	struct vmig_mig_params params = {
+		.vm = s->m->name,
+		.node = s->peer->name,
+		.role = VMIG_ROLE_SOURCE,
+		.nsockets = s->nchannels,
+		.verify = s->request.verify,
+		.bandwidth = s->request.bandwidth,
+		.max_blackout = s->request.max_blackout,
+		.timeout = s->request.timeout,
+	};
+	struct vmig_err err;
+	unsigned int i;
+	int ret;
+
+	memcpy(params.token, s->token, sizeof(params.token));
+	for (i = 0; i < s->nchannels; i++)
+		params.sockets[i] = s->channels[i].fd;
+	ret = vmig_nl_migration_new(s->daemon->nl, &params, &s->id, &err);
+	if (ret) {
+		vmig_source_fail(s, -ret, "%s", err.text);
+		return;
+	}
+	vmig_source_enter(s, VMIG_STEP_PREPARE);
+	vmig_switchover_prepare(s, s->channels[s->nchannels].fd);
+	vmig_channels_close(s);
+}
+
+/* vmig_source_stopped() - The VM stands still and its I/O is drained. */
+void vmig_source_stopped(struct vmig_source *s)
+{
+	struct vmig_err err;
+
+	if (s->step != VMIG_STEP_STOP)
+		return;
+	vmig_source_enter(s, VMIG_STEP_FINAL);
+	if (vmig_nl_migration_stop_copy(s->daemon->nl, s->id, &err))
+		vmig_source_fail(s, EIO, "%s", err.text);
+}
+
+static void commit(struct vmig_source *s)
+{
+	struct vmig_err err;
+
+	if (s->step != VMIG_STEP_DEVICE || !s->saved || !s->checked ||
+	    !s->loaded)
+		return;
+	/* From here on the kernel refuses to cancel: it may be too late. */
+	if (vmig_nl_migration_stage(s->daemon->nl, s->id, VMIG_STAGE_STORAGE, 0,
+				    &err)) {
+		vmig_source_fail(s, EIO, "%s", err.text);
+		return;
+	}
+	vmig_source_enter(s, VMIG_STEP_COMMIT);
+	vmig_conn_send(s->control, vmig_json_new("commit"));
+	if (vmig_nl_migration_stage(s->daemon->nl, s->id, VMIG_STAGE_RESUME, 0,
+				    &err))
+		vmig_log("migration %u: %s", s->id, err.text);
+}
+
+/* vmig_source_saved() - One of the conditions of the commit is met. */
+void vmig_source_saved(struct vmig_source *s)
+{
+	commit(s);
+}
+
+/* vmig_source_committed() - The VM runs there; end what is left of it here. */
+void vmig_source_committed(struct vmig_source *s)
+{
+	struct vmig_err err;
+
+	if (s->step != VMIG_STEP_NETWORK) {
+		if (s->stopped_at)
+			s->blackout = vmig_daemon_now(s->daemon) -
+				      s->stopped_at;
+		vmig_source_enter(s, VMIG_STEP_NETWORK);
+		vmig_machine_kill(s->m);
+		vmig_store_disown(s->m);
+		if (vmig_nl_migration_stage(s->daemon->nl, s->id,
+					    VMIG_STAGE_NETWORK, s->blackout,
+					    &err))
+			vmig_log("migration %u: %s", s->id, err.text);
+	}
+	/* The claim goes with the migration, the memory after the claim. */
+	if (!s->dead || !s->announced)
+		return;
+	if (vmig_nl_migration_done(s->daemon->nl, s->id, s->blackout, &err))
+		vmig_log("migration %u: %s", s->id, err.text);
+	finish(s);
+}
+
+static void on_message(void *arg, const char *type, struct json_object *msg)
+{
+	struct vmig_source *s = arg;
+	const char *reason = vmig_json_string(msg, "reason");
+
+	if (!reason)
+		reason = "it gave no reason";
+	if (!strcmp(type, "accepted") && s->step == VMIG_STEP_SETUP) {
+		vmig_source_enter(s, VMIG_STEP_CHANNELS);
+		vmig_channels_connect(s);
+	} else if (!strcmp(type, "incoming") && !s->peer_ready) {
+		s->peer_ready = true;
+		start_precopy(s);
+	} else if (!strcmp(type, "loaded") && s->step == VMIG_STEP_DEVICE) {
+		s->loaded = true;
+		commit(s);
+	} else if (!strcmp(type, "committed") && s->step == VMIG_STEP_COMMIT) {
+		vmig_source_committed(s);
+	} else if (!strcmp(type, "announced") && s->step == VMIG_STEP_NETWORK) {
+		s->announced = true;
+		vmig_source_committed(s);
+	} else if (!strcmp(type, "aborted") && s->step == VMIG_STEP_COMMIT) {
+		vmig_source_roll_back(s, reason);
+	} else if (!strcmp(type, "refused") || !strcmp(type, "failed")) {
+		vmig_source_fail(s, EIO, "node %s: %s", s->peer->name, reason);
+	}
+}
+
+static void on_closed(void *arg, const char *why)
+{
+	struct vmig_source *s = arg;
+
+	vmig_conn_close(s->control);
+	s->control = NULL;
+	if (s->step == VMIG_STEP_NETWORK) {
+		s->announced = true;
+		vmig_source_committed(s);
+		return;
+	}
+	vmig_source_fail(s, ECONNRESET, "node %s (%s port %u): %s",
+			 s->peer->name, s->peer->address, s->peer->port, why);
+}
+
+static const struct vmig_conn_ops control_ops = {
+	.greeted = on_greeted,
+	.message = on_message,
+	.closed = on_closed,
+};
+
+static void on_event(void *arg, const char *name, struct json_object *data)
+{
+	vmig_switchover_event(arg, name, data);
+}
+
+static void on_died(void *arg, const char *why)
+{
+	struct vmig_source *s = arg;
+
+	s->dead = true;
+	if (s->step == VMIG_STEP_NETWORK)
+		vmig_source_committed(s);
+	else if (s->step == VMIG_STEP_FAIL)
+		finish(s);
+	else
+		vmig_source_fail(s, EIO, "%s", why);
+}
+
+static const struct vmig_machine_ops machine_ops = {
+	.event = on_event,
+	.died = on_died,
+};
+
+/* vmig_source_can_move() - Nothing here speaks against it: ask the other node. */
+void vmig_source_can_move(struct vmig_source *s)
+{
+	const struct vmig_config *config = s->daemon->config;
+	struct vmig_err err;
+
+	vmig_source_enter(s, VMIG_STEP_CONNECT);
+	if (vmig_conn_connect(&s->control, s->daemon->event, config->address,
+			      s->peer->address, s->peer->port,
+			      vmig_channels_greeting(s, "control"),
+			      &control_ops, s, &err))
+		vmig_source_fail(s, ENETUNREACH, "node %s: %s", s->peer->name,
+				 err.text);
+}
+
+/* vmig_source_notify() - The kernel changed something about @s->id. */
+void vmig_source_notify(struct vmig_source *s, const struct vmig_mig_info *info)
+{
+	if (s->step >= VMIG_STEP_COMMIT)
+		return;
+	if (vmig_state_is_terminal(info->state)) {
+		s->error = info->state == VMIG_STATE_CANCELLED ? ECANCELED :
+			   info->error ? info->error : EIO;
+		snprintf(s->reason, sizeof(s->reason), "%s",
+			 info->reason[0] ? info->reason : "the migration ended");
+		run_on(s);
+	} else if (info->converged && s->step == VMIG_STEP_PRECOPY) {
+		vmig_source_enter(s, VMIG_STEP_STOP);
+		vmig_switchover_stop(s);
+	} else if (info->state == VMIG_STATE_HANDOFF &&
+		   s->step == VMIG_STEP_FINAL) {
+		vmig_source_enter(s, VMIG_STEP_DEVICE);
+		vmig_switchover_save(s);
+	}
+}
+
+static struct vmig_source *create(struct vmig_daemon *daemon,
+				  struct vmig_machine *m,
+				  const struct vmig_peer *peer)
+{
+	struct vmig_source *s = calloc(1, sizeof(*s));
+	unsigned int i;
+
+	if (!s)
+		abort();	/* a daemon without memory is restarted */
+	s->daemon = daemon;
+	s->m = m;
+	s->peer = peer;
+	for (i = 0; i <= VMIG_CHANNELS_MAX; i++) {
+		s->channels[i].s = s;
+		s->channels[i].fd = -1;
+	}
+	vmig_machine_use(m, &machine_ops, s);
+	LIST_INSERT_HEAD(&daemon->sources, s, entry);
+	return s;
+}
+
+/* vmig_source_request() - A user wants a VM to move. */
+void vmig_source_request(struct vmig_daemon *daemon,
+			 const struct vmig_request *request)
+{
+	struct vmig_source *s;
+	struct vmig_err err;
+	int ret;
+
+	ret = vmig_preflight_source(daemon, request, &err);
+	if (ret) {
+		vmig_daemon_answer(daemon, request->id, -ret, err.text, NULL);
+		return;
+	}
+	s = create(daemon, vmig_machine_find(daemon, request->vm),
+		   vmig_config_peer(daemon->config, request->node));
+	s->request = *request;
+	s->request.data = NULL;
+	s->nchannels = request->channels ? request->channels : 2;
+	vmig_source_enter(s, VMIG_STEP_CHECK);
+	ret = vmig_token_new(s->token);
+	if (ret)
+		vmig_source_fail(s, -ret, "no random numbers: %s",
+				 strerror(-ret));
+	else
+		vmig_preflight_qemu(s);
+}
+
+/*
+ * vmig_source_recover() - An earlier daemon told the other node to resume the
+ * VM and did not hear the answer.
+ */
+struct vmig_source *vmig_source_recover(struct vmig_daemon *daemon,
+					struct vmig_machine *m,
+					const struct vmig_mig_info *info)
+{
+	const struct vmig_peer *peer = vmig_config_peer(daemon->config,
+							info->node);
+	struct vmig_source *s;
+
+	if (!peer)
+		return NULL;
+	s = create(daemon, m, peer);
+	s->id = info->id;
+	memcpy(s->token, info->token, sizeof(s->token));
+	s->dead = m->pidfd < 0;
+	s->step = VMIG_STEP_COMMIT;
+	vmig_outcome_ask(s);
+	return s;
+}

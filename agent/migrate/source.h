@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A VM on its way out of this node.
+ *
+ * source.c owns the steps; what a step does with QEMU is in switchover.c,
+ * with sockets in channels.c, with doubt in outcome.c.
+ */
+#ifndef VMIG_SOURCE_H
+#define VMIG_SOURCE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include <systemd/sd-event.h>
+
+#include "../config.h"
+#include "../daemon.h"
+#include "../nl.h"
+
+struct json_object;
+struct vmig_conn;
+struct vmig_machine;
+struct vmig_source;
+
+/* In this order; from VMIG_STEP_COMMIT on the migration cannot fail by itself. */
+enum vmig_step {
+	VMIG_STEP_CHECK,	/* ask QEMU whether the VM can move */
+	VMIG_STEP_CONNECT,	/* reach and greet the other node */
+	VMIG_STEP_SETUP,	/* it checks the definition */
+	VMIG_STEP_CHANNELS,	/* connect channels, claim the memory */
+	VMIG_STEP_PREPARE,	/* it starts its QEMU */
+	VMIG_STEP_PRECOPY,	/* the kernel copies, the VM runs */
+	VMIG_STEP_STOP,		/* QEMU stops the VM */
+	VMIG_STEP_FINAL,	/* the kernel copies the rest */
+	VMIG_STEP_DEVICE,	/* QEMU sends the device state */
+	VMIG_STEP_COMMIT,	/* the other node was told to resume the VM */
+	VMIG_STEP_DOUBT,	/* it did not answer: ask it what happened */
+	VMIG_STEP_NETWORK,	/* the VM is there; clean up here */
+	VMIG_STEP_FAIL,		/* let the VM run on here */
+	VMIG_STEP_END,
+};
+
+/* One data or state connection that is being made. */
+struct vmig_channel {
+	struct vmig_source *s;
+	struct vmig_conn *conn;
+	int fd;
+};
+
+/**
+ * struct vmig_source - one migration, from the request to its answer
+ * @m: the VM; its ops are ours
+ * @dead: its QEMU is gone; taps and memory are removed at the end
+ * @peer: in the configuration
+ * @id: in the kernel, 0 before VMIG_STEP_CHANNELS is over
+ * @channels: @nchannels for data, then one for the device state. A
+ *	descriptor is closed once the kernel or QEMU has its own.
+ * @control: NULL in VMIG_STEP_DOUBT between two attempts
+ * @prepared: QEMU took its parameters and the state connection
+ * @peer_ready: the other node's kernel and QEMU wait for us
+ * @saved: QEMU has written the device state
+ * @checked: ... and it was no guest memory
+ * @loaded: the other QEMU has read it
+ * @announced: the other node's network knows
+ * @stopped_at: when the VM stopped, CLOCK_MONOTONIC us, 0 if it has not
+ * @blackout: us, once the other node said that the VM runs
+ * @error: positive errno of the answer, with @reason
+ */
+struct vmig_source {
+	LIST_ENTRY(vmig_source) entry;
+	struct vmig_daemon *daemon;
+	struct vmig_machine *m;
+	bool dead;
+	struct vmig_request request;
+	const struct vmig_peer *peer;
+	uint8_t token[VMIG_TOKEN_LEN];
+	uint32_t id;
+	enum vmig_step step;
+	sd_event_source *limit;
+
+	struct vmig_conn *control;
+	struct vmig_channel channels[VMIG_CHANNELS_MAX + 1];
+	unsigned int nchannels;
+	unsigned int connected;
+
+	bool prepared;
+	bool peer_ready;
+	bool saved;
+	bool checked;
+	bool loaded;
+	bool announced;
+	uint64_t stopped_at;
+	uint64_t blackout;
+
+	int error;
+	char reason[VMIG_TEXT_MAX + 1];
+};
+
+/* source.c APIs: */
+void vmig_source_request(struct vmig_daemon *daemon,
+			 const struct vmig_request *request);
+struct vmig_source *vmig_source_recover(struct vmig_daemon *daemon,
+					struct vmig_machine *m,
+					const struct vmig_mig_info *info);
+void vmig_source_notify(struct vmig_source *s,
+			const struct vmig_mig_info *info);
+void vmig_source_fail(struct vmig_source *s, int error, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+void vmig_source_enter(struct vmig_source *s, enum vmig_step step);
+void vmig_source_can_move(struct vmig_source *s);
+void vmig_source_channels_ready(struct vmig_source *s);
+void vmig_source_prepared(struct vmig_source *s);
+void vmig_source_stopped(struct vmig_source *s);
+void vmig_source_saved(struct vmig_source *s);
+void vmig_source_committed(struct vmig_source *s);
+void vmig_source_roll_back(struct vmig_source *s, const char *why);
+
+/* channels.c APIs: */
+void vmig_channels_connect(struct vmig_source *s);
+void vmig_channels_close(struct vmig_source *s);
+struct json_object *vmig_channels_greeting(struct vmig_source *s,
+					   const char *kind);
+
+/* switchover.c APIs: */
+void vmig_switchover_prepare(struct vmig_source *s, int state_fd);
+void vmig_switchover_stop(struct vmig_source *s);
+void vmig_switchover_save(struct vmig_source *s);
+void vmig_switchover_event(struct vmig_source *s, const char *name,
+			   struct json_object *data);
+
+/* preflight.c APIs: */
+int vmig_preflight_source(struct vmig_daemon *daemon,
+			  const struct vmig_request *request,
+			  struct vmig_err *err);
+void vmig_preflight_qemu(struct vmig_source *s);
+
+/* outcome.c APIs: */
+void vmig_outcome_ask(struct vmig_source *s);
+
+#endif /* VMIG_SOURCE_H */

@@ -1,0 +1,403 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What users ask of the daemon, and its answers; answer.h has their form. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <json-c/json.h>
+
+#include "answer.h"
+#include "cluster/message.h"
+#include "daemon.h"
+#include "migrate/source.h"
+#include "net/net.h"
+#include "vmm/machine.h"
+
+static void answer_error(struct vmig_daemon *daemon,
+			 const struct vmig_request *request, int ret,
+			 const struct vmig_err *err)
+{
+	vmig_daemon_answer(daemon, request->id, -ret, err->text, NULL);
+}
+
+static struct vmig_machine *find(struct vmig_daemon *daemon,
+				 const struct vmig_request *request)
+{
+	struct vmig_machine *m = vmig_machine_find(daemon, request->vm);
+	char message[256];
+
+	if (m)
+		return m;
+	snprintf(message, sizeof(message),
+		 "there is no VM %s on node %s; `vmig-agent vm list` tells those there are",
+		 request->vm, daemon->config->node);
+	vmig_daemon_answer(daemon, request->id, ENOENT, message, NULL);
+	return NULL;
+}
+
+/* Its QEMU would not know about a change, and the other host would. */
+static bool refuse_busy(struct vmig_daemon *daemon,
+			const struct vmig_request *request,
+			const struct vmig_machine *m, const char *what)
+{
+	char message[256];
+
+	if (m->pidfd < 0 && !m->ops)
+		return false;
+	snprintf(message, sizeof(message),
+		 "VM %s is %s: stop it before you %s it", m->name,
+		 vmig_machine_state(m), what);
+	vmig_daemon_answer(daemon, request->id, EBUSY, message, NULL);
+	return true;
+}
+
+static void handle_define(struct vmig_daemon *daemon,
+			  const struct vmig_request *request)
+{
+	struct vmig_definition *def = calloc(1, sizeof(*def));
+	struct vmig_machine *m, *old;
+	struct vmig_err err;
+	int ret;
+
+	if (!def)
+		return;
+	ret = vmig_definition_parse(request->data ? request->data : "",
+				    "the definition", def, &err);
+	if (ret) {
+		answer_error(daemon, request, ret, &err);
+		goto out;
+	}
+	old = vmig_machine_find(daemon, def->name);
+	if (old && refuse_busy(daemon, request, old, "define"))
+		goto out;
+	/* Out of the list while the new one is tried. */
+	if (old)
+		LIST_REMOVE(old, entry);
+	ret = vmig_machine_new(&m, daemon, request->data, "the definition",
+			       &err);
+	if (old)
+		LIST_INSERT_HEAD(&daemon->machines, old, entry);
+	if (!ret) {
+		ret = vmig_store_own(m, NULL, &err);
+		if (ret)
+			vmig_machine_free(m);
+		else if (old)
+			vmig_machine_free(old);
+	}
+	if (ret)
+		answer_error(daemon, request, ret, &err);
+	else
+		vmig_daemon_answer(daemon, request->id, 0, NULL, NULL);
+out:
+	free(def);
+}
+
+static void handle_undefine(struct vmig_daemon *daemon,
+			    const struct vmig_request *request)
+{
+	struct vmig_machine *m = find(daemon, request);
+
+	if (!m || refuse_busy(daemon, request, m, "undefine"))
+		return;
+	vmig_store_disown(m);
+	vmig_machine_free(m);
+	vmig_daemon_answer(daemon, request->id, 0, NULL, NULL);
+}
+
+static void handle_start(struct vmig_daemon *daemon,
+			 const struct vmig_request *request)
+{
+	struct vmig_machine *m = find(daemon, request);
+	struct vmig_err err;
+	int ret;
+
+	if (!m)
+		return;
+	if (m->pidfd >= 0 || m->ops) {
+		ret = vmig_err_set(&err, EBUSY, "VM %s is %s already", m->name,
+				   vmig_machine_state(m));
+		answer_error(daemon, request, ret, &err);
+		return;
+	}
+	ret = vmig_machine_start(m, false, &err);
+	if (ret)
+		answer_error(daemon, request, ret, &err);
+	else
+		m->start_request = request->id;
+}
+
+static int on_stop_limit(sd_event_source *source, uint64_t usec, void *arg)
+{
+	struct vmig_machine *m = arg;
+	char message[256];
+
+	(void)source;
+	(void)usec;
+	snprintf(message, sizeof(message),
+		 "VM %s did not power off within %d s: its guest may ignore the request; `vm stop --force %s` ends it",
+		 m->name, VMIG_POWEROFF_LIMIT_S, m->name);
+	vmig_daemon_answer(m->daemon, m->stop_request, ETIMEDOUT, message,
+			   NULL);
+	m->stop_request = 0;
+	return 0;
+}
+
+static void handle_stop(struct vmig_daemon *daemon,
+			const struct vmig_request *request)
+{
+	struct vmig_machine *m = find(daemon, request);
+	struct vmig_err err;
+	int ret = 0;
+
+	if (!m)
+		return;
+	if (m->pidfd < 0)
+		ret = vmig_err_set(&err, EINVAL, "VM %s is stopped already",
+				   m->name);
+	else if (m->ops)
+		ret = vmig_err_set(&err, EBUSY,
+				   "VM %s is %s: `vmig-agent cancel %s` first",
+				   m->name, vmig_machine_state(m), m->name);
+	else if (m->stop_request && !request->force)
+		ret = vmig_err_set(&err, EBUSY,
+				   "VM %s is being stopped already", m->name);
+	if (ret) {
+		answer_error(daemon, request, ret, &err);
+		return;
+	}
+	if (m->stop_request)
+		vmig_daemon_answer(daemon, m->stop_request, ECANCELED,
+				   "ended by force meanwhile", NULL);
+	m->stop_request = request->id;
+	if (request->force) {
+		vmig_machine_kill(m);
+		return;
+	}
+	vmig_qmp_call(m->qmp, "system_powerdown", NULL, NULL, NULL);
+	sd_event_source_disable_unref(m->stop_limit);
+	m->stop_limit = NULL;
+	sd_event_add_time_relative(daemon->event, &m->stop_limit,
+				   CLOCK_MONOTONIC,
+				   VMIG_POWEROFF_LIMIT_S * 1000000ULL, 0,
+				   on_stop_limit, m);
+}
+
+static struct json_object *describe(const struct vmig_machine *m)
+{
+	struct json_object *o = vmig_json_new(NULL);
+
+	vmig_json_add_string(o, "name", m->name);
+	vmig_json_add_string(o, "state", vmig_machine_state(m));
+	vmig_json_add_uint(o, "memory", m->def->memory);
+	vmig_json_add_uint(o, "vcpus", m->def->vcpus);
+	if (m->pid)
+		vmig_json_add_uint(o, "pid", (uint64_t)m->pid);
+	return o;
+}
+
+static struct json_object *describe_disks(const struct vmig_definition *def)
+{
+	struct json_object *list = json_object_new_array();
+	unsigned int i;
+
+	for (i = 0; i < def->ndisks; i++) {
+		struct json_object *o = vmig_json_new(NULL);
+
+		vmig_json_add_string(o, "name", def->disks[i].name);
+		vmig_json_add_string(o, "path", def->disks[i].path);
+		vmig_json_add_string(o, "format", def->disks[i].format);
+		json_object_array_add(list, o);
+	}
+	return list;
+}
+
+static struct json_object *describe_addresses(const struct vmig_nic *nic)
+{
+	struct json_object *list = json_object_new_array();
+	char text[INET6_ADDRSTRLEN];
+	unsigned int i;
+
+	for (i = 0; i < nic->naddresses; i++) {
+		const struct vmig_address *a = &nic->addresses[i];
+
+		inet_ntop(a->family, &a->ip4, text, sizeof(text));
+		json_object_array_add(list, json_object_new_string(text));
+	}
+	return list;
+}
+
+static struct json_object *describe_nics(const struct vmig_definition *def)
+{
+	struct json_object *list = json_object_new_array();
+	char mac[18], tap[IFNAMSIZ];
+	unsigned int i;
+
+	for (i = 0; i < def->nnics; i++) {
+		const struct vmig_nic *nic = &def->nics[i];
+		struct json_object *o = vmig_json_new(NULL);
+
+		snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x",
+			 nic->mac[0], nic->mac[1], nic->mac[2], nic->mac[3],
+			 nic->mac[4], nic->mac[5]);
+		vmig_tap_name(def->name, nic->name, tap);
+		vmig_json_add_string(o, "name", nic->name);
+		vmig_json_add_string(o, "mac", mac);
+		vmig_json_add_string(o, "bridge", nic->bridge);
+		vmig_json_add_string(o, "tap", tap);
+		json_object_object_add(o, "addresses", describe_addresses(nic));
+		json_object_array_add(list, o);
+	}
+	return list;
+}
+
+static void answer_json(struct vmig_daemon *daemon,
+			const struct vmig_request *request,
+			struct json_object *o)
+{
+	vmig_daemon_answer(daemon, request->id, 0, NULL,
+			   json_object_to_json_string_ext(o,
+				JSON_C_TO_STRING_PLAIN |
+				JSON_C_TO_STRING_NOSLASHESCAPE));
+	json_object_put(o);
+}
+
+static void handle_list(struct vmig_daemon *daemon,
+			const struct vmig_request *request)
+{
+	struct json_object *o = vmig_json_new(NULL);
+	struct json_object *list = json_object_new_array();
+	struct vmig_machine *m;
+
+	LIST_FOREACH(m, &daemon->machines, entry)
+		json_object_array_add(list, describe(m));
+	vmig_json_add_string(o, "node", daemon->config->node);
+	json_object_object_add(o, "vms", list);
+	answer_json(daemon, request, o);
+}
+
+static void handle_show(struct vmig_daemon *daemon,
+			const struct vmig_request *request)
+{
+	struct vmig_machine *m = find(daemon, request);
+	struct json_object *o;
+
+	if (!m)
+		return;
+	o = describe(m);
+	vmig_json_add_string(o, "machine", m->def->machine);
+	vmig_json_add_string(o, "cpu", m->def->cpu);
+	json_object_object_add(o, "disks", describe_disks(m->def));
+	json_object_object_add(o, "nics", describe_nics(m->def));
+	vmig_json_add_string(o, "definition", m->text);
+	answer_json(daemon, request, o);
+}
+
+/* A user's announcement, until the last round is sent. */
+struct announcement {
+	struct vmig_machine *m;
+	uint32_t request;
+};
+
+static void on_announced(void *arg, int error, const struct vmig_err *err)
+{
+	struct announcement *a = arg;
+
+	a->m->announce = NULL;
+	vmig_daemon_answer(a->m->daemon, a->request, -error,
+			   error ? err->text : NULL, NULL);
+	free(a);
+}
+
+static void handle_announce(struct vmig_daemon *daemon,
+			    const struct vmig_request *request)
+{
+	struct vmig_machine *m = find(daemon, request);
+	struct announcement *a;
+	struct vmig_err err;
+	int ret = 0;
+
+	if (!m)
+		return;
+	a = calloc(1, sizeof(*a));
+	if (!a)
+		abort();	/* a daemon without memory is restarted */
+	a->m = m;
+	a->request = request->id;
+	/* Announcing a VM that runs elsewhere would lead its traffic here. */
+	if (m->pidfd < 0 || m->incoming)
+		ret = vmig_err_set(&err, EINVAL, "VM %s does not run here",
+				   m->name);
+	else if (m->announce)
+		ret = vmig_err_set(&err, EBUSY,
+				   "VM %s is being announced already", m->name);
+	else
+		ret = vmig_announce_start(daemon->event, m->def, on_announced,
+					  a, &m->announce, &err);
+	if (ret) {
+		answer_error(daemon, request, ret, &err);
+		free(a);
+	}
+}
+
+static void handle_node(struct vmig_daemon *daemon,
+			const struct vmig_request *request)
+{
+	const struct vmig_config *config = daemon->config;
+	struct json_object *o, *peers;
+	struct vmig_hello hello;
+	struct vmig_err err;
+	unsigned int i;
+	int ret = vmig_hello_local(&hello, config->node, &err);
+
+	if (ret) {
+		answer_error(daemon, request, ret, &err);
+		return;
+	}
+	o = vmig_json_new(NULL);
+	vmig_json_add_string(o, "node", config->node);
+	vmig_json_add_string(o, "address", config->address);
+	vmig_json_add_uint(o, "port", config->port);
+	vmig_json_add_uint(o, "memory_free", hello.memory);
+	vmig_json_add_uint(o, "page_size", hello.page_size);
+	vmig_json_add_string(o, "cpu_vendor", hello.cpu_vendor);
+	vmig_json_add_string(o, "kernel", hello.kernel);
+	peers = json_object_new_array();
+	for (i = 0; i < config->npeers; i++) {
+		struct json_object *peer = vmig_json_new(NULL);
+
+		vmig_json_add_string(peer, "name", config->peers[i].name);
+		vmig_json_add_string(peer, "address", config->peers[i].address);
+		vmig_json_add_uint(peer, "port", config->peers[i].port);
+		json_object_array_add(peers, peer);
+	}
+	json_object_object_add(o, "peers", peers);
+	answer_json(daemon, request, o);
+}
+
+/* vmig_requests_handle() - Every request gets exactly one answer, now or later. */
+void vmig_requests_handle(struct vmig_daemon *daemon,
+			  const struct vmig_request *request)
+{
+	static void (* const handlers[])(struct vmig_daemon *daemon,
+					 const struct vmig_request *request) = {
+		[VMIG_REQUEST_OP_VM_DEFINE] = handle_define,
+		[VMIG_REQUEST_OP_VM_UNDEFINE] = handle_undefine,
+		[VMIG_REQUEST_OP_VM_START] = handle_start,
+		[VMIG_REQUEST_OP_VM_STOP] = handle_stop,
+		[VMIG_REQUEST_OP_VM_LIST] = handle_list,
+		[VMIG_REQUEST_OP_VM_SHOW] = handle_show,
+		[VMIG_REQUEST_OP_MIGRATE] = vmig_source_request,
+		[VMIG_REQUEST_OP_ANNOUNCE] = handle_announce,
+		[VMIG_REQUEST_OP_NODE_SHOW] = handle_node,
+	};
+
+	if ((size_t)request->op < sizeof(handlers) / sizeof(handlers[0]) &&
+	    handlers[request->op])
+		handlers[request->op](daemon, request);
+	else
+		vmig_daemon_answer(daemon, request->id, EOPNOTSUPP,
+				   "this vmig-agent does not know that request",
+				   NULL);
+}

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0
+/* A VM as this node knows it: its definition, and its QEMU if there is one. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../answer.h"
+#include "../daemon.h"
+#include "../net/net.h"
+#include "cmdline.h"
+#include "machine.h"
+
+struct vmig_machine *vmig_machine_find(struct vmig_daemon *daemon,
+				       const char *name)
+{
+	struct vmig_machine *m;
+
+	LIST_FOREACH(m, &daemon->machines, entry) {
+		if (!strcmp(m->name, name))
+			return m;
+	}
+	return NULL;
+}
+
+/**
+ * vmig_machine_new() - Take a definition's @text into the list of VMs.
+ * @source: stands for the text in error sentences
+ *
+ * Return: 0; -EEXIST if there is a VM of that name; or what the definition's
+ * parser says.
+ */
+int vmig_machine_new(struct vmig_machine **machine, struct vmig_daemon *daemon,
+		     const char *text, const char *source,
+		     struct vmig_err *err)
+{
+	struct vmig_machine *m = calloc(1, sizeof(*m));
+	int ret;
+
+	if (!m)
+		return vmig_err_set(err, ENOMEM, "out of memory");
+	m->daemon = daemon;
+	m->pidfd = -1;
+	m->text = strdup(text);
+	m->def = calloc(1, sizeof(*m->def));
+	if (!m->text || !m->def) {
+		ret = vmig_err_set(err, ENOMEM, "out of memory");
+		goto err_free;
+	}
+	ret = vmig_definition_parse(text, source, m->def, err);
+	if (ret)
+		goto err_free;
+	ret = vmig_cmdline_check_extra(m->def, err);
+	if (ret)
+		goto err_free;
+	strcpy(m->name, m->def->name);
+	if (vmig_machine_find(daemon, m->name)) {
+		ret = vmig_err_set(err, EEXIST,
+				   "VM %s exists on node %s already",
+				   m->name, daemon->config->node);
+		goto err_free;
+	}
+	LIST_INSERT_HEAD(&daemon->machines, m, entry);
+	*machine = m;
+	return 0;
+
+err_free:
+	free(m->def);
+	free(m->text);
+	free(m);
+	return ret;
+}
+
+/* vmig_machine_free() - Forget a VM; a QEMU that it has runs on unwatched. */
+void vmig_machine_free(struct vmig_machine *m)
+{
+	LIST_REMOVE(m, entry);
+	vmig_resume_stop(m);
+	vmig_announce_stop(m->announce);
+	vmig_qmp_close(m->qmp);
+	sd_event_source_disable_unref(m->death);
+	sd_event_source_disable_unref(m->stop_limit);
+	if (m->pidfd >= 0)
+		close(m->pidfd);
+	free(m->def);
+	free(m->text);
+	free(m);
+}
+
+/* vmig_machine_use() - Who hears of events and death; NULL for nobody. */
+void vmig_machine_use(struct vmig_machine *m,
+		      const struct vmig_machine_ops *ops, void *arg)
+{
+	m->ops = ops;
+	m->ops_arg = arg;
+}
+
+const char *vmig_machine_state(const struct vmig_machine *m)
+{
+	if (m->pidfd < 0)
+		return VMIG_VM_STOPPED;
+	if (m->incoming)
+		return VMIG_VM_INCOMING;
+	if (m->ops)
+		return VMIG_VM_OUTGOING;
+	return m->running ? VMIG_VM_RUNNING : VMIG_VM_PAUSED;
+}

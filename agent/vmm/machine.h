@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* A VM as this node knows it: its definition, and its QEMU if there is one. */
+#ifndef VMIG_MACHINE_H
+#define VMIG_MACHINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+#include <sys/types.h>
+
+#include <systemd/sd-event.h>
+
+#include "../definition.h"
+#include "qmp.h"
+
+struct vmig_announce;
+struct vmig_daemon;
+struct vmig_resume;
+
+/* What a QEMU that was asked to end by itself may take. */
+#define VMIG_POWEROFF_LIMIT_S 60
+
+/**
+ * struct vmig_machine_ops - what a migration wants to hear of its VM
+ * @event: a QMP event
+ * @ready: the first answer of a QEMU that was started for it
+ * @died: its QEMU is gone, and why. Taps and memory are still there, for
+ *	vmig_machine_clean() once no migration claims the memory.
+ */
+struct vmig_machine_ops {
+	void (*event)(void *arg, const char *name, struct json_object *data);
+	void (*ready)(void *arg);
+	void (*died)(void *arg, const char *why);
+};
+
+/**
+ * struct vmig_machine - one VM
+ * @text: the definition as its owner wrote it
+ * @owned: this node may run it: its definition is in the definitions folder
+ * @pidfd: of its QEMU, -1 without; @pid and @qmp go with it
+ * @running: the guest's vCPUs run, as far as QEMU told
+ * @ended: this side decided to end its QEMU; its death is no news
+ * @ops: set by a migration with vmig_machine_use(), else NULL
+ * @start_request: answered when QEMU answers, or is dead
+ * @stop_request: answered when QEMU is dead
+ */
+struct vmig_machine {
+	LIST_ENTRY(vmig_machine) entry;
+	struct vmig_daemon *daemon;
+	char name[VMIG_NAME_MAX + 1];
+	struct vmig_definition *def;
+	char *text;
+	bool owned;
+
+	pid_t pid;
+	int pidfd;
+	sd_event_source *death;
+	struct vmig_qmp *qmp;
+	bool incoming;
+	bool running;
+	bool ended;
+
+	const struct vmig_machine_ops *ops;
+	void *ops_arg;
+	struct vmig_resume *resume;
+	struct vmig_announce *announce;
+
+	uint32_t start_request;
+	uint32_t stop_request;
+	sd_event_source *stop_limit;
+};
+
+/* machine.c APIs: */
+struct vmig_machine *vmig_machine_find(struct vmig_daemon *daemon,
+				       const char *name);
+int vmig_machine_new(struct vmig_machine **machine, struct vmig_daemon *daemon,
+		     const char *text, const char *source,
+		     struct vmig_err *err);
+void vmig_machine_free(struct vmig_machine *m);
+void vmig_machine_use(struct vmig_machine *m,
+		      const struct vmig_machine_ops *ops, void *arg);
+const char *vmig_machine_state(const struct vmig_machine *m);
+
+/* store.c APIs: */
+int vmig_store_own(struct vmig_machine *m, const uint8_t *token,
+		   struct vmig_err *err);
+void vmig_store_disown(struct vmig_machine *m);
+int vmig_store_incoming(struct vmig_machine *m, struct vmig_err *err);
+bool vmig_store_arrived(struct vmig_daemon *daemon, const char *vm,
+			const uint8_t *token);
+int vmig_store_folders(struct vmig_daemon *daemon, struct vmig_err *err);
+int vmig_store_load(struct vmig_daemon *daemon, struct vmig_err *err);
+
+/* launch.c APIs: */
+int vmig_machine_start(struct vmig_machine *m, bool incoming,
+		       struct vmig_err *err);
+int vmig_machine_attach(struct vmig_machine *m, struct vmig_err *err);
+void vmig_machine_kill(struct vmig_machine *m);
+int vmig_machine_taps_up(struct vmig_machine *m, struct vmig_err *err);
+void vmig_machine_clean(struct vmig_machine *m);
+
+/* resume.c APIs: */
+typedef void (*vmig_resume_fn)(void *arg, const char *why);
+void vmig_resume_start(struct vmig_machine *m, vmig_resume_fn fn, void *arg);
+void vmig_resume_stop(struct vmig_machine *m);
+
+#endif /* VMIG_MACHINE_H */
