@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: GPL-2.0
+# The daemon's pure files.
+
+# The harness makes fixtures of functions without prototypes.
+DAEMON_FLAGS := -Wno-missing-prototypes -D_GNU_SOURCE -I$(TOP)/agent -I$(TOP)/uapi \
+	$(shell pkg-config --cflags json-c)
+DAEMON_LIBS := $(shell pkg-config --libs json-c) -linih
+
+TESTS += qmp_test
+qmp_test-srcs := selftests/t0/qmp_test.c agent/vmm/qmp_parser.c
+qmp_test-flags := $(DAEMON_FLAGS)
+qmp_test-libs := $(DAEMON_LIBS)
+
+TESTS += peer_test
+peer_test-srcs := selftests/t0/peer_test.c agent/cluster/message.c \
+	agent/cluster/handshake.c agent/cluster/token.c agent/err.c \
+	agent/definition.c agent/keyfile.c agent/value.c
+peer_test-flags := $(DAEMON_FLAGS)
+peer_test-libs := $(DAEMON_LIBS)
