@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The commands of vmig-agent, and what they print with. */
+#ifndef VMIG_CLI_H
+#define VMIG_CLI_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "../nl.h"
+
+enum vmig_exit {
+	VMIG_EXIT_OK,
+	VMIG_EXIT_FAILED,	/* a sentence is on stderr */
+	VMIG_EXIT_USAGE,
+};
+
+struct json_object;
+
+/* Commands: argv[0] is the command's name, its own options follow. */
+int vmig_cmd_vm_define(int argc, char **argv);
+int vmig_cmd_vm_undefine(int argc, char **argv);
+int vmig_cmd_vm_start(int argc, char **argv);
+int vmig_cmd_vm_stop(int argc, char **argv);
+int vmig_cmd_vm_list(int argc, char **argv);
+int vmig_cmd_vm_show(int argc, char **argv);
+int vmig_cmd_migrate(int argc, char **argv);
+int vmig_cmd_cancel(int argc, char **argv);
+int vmig_cmd_status(int argc, char **argv);
+int vmig_cmd_monitor(int argc, char **argv);
+int vmig_cmd_announce(int argc, char **argv);
+int vmig_cmd_node(int argc, char **argv);
+
+/* say.c APIs: both return the exit status. */
+int vmig_fail(const struct vmig_err *err);
+int vmig_usage(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/*
+ * Parse the options of a command that has none but those in @flags, a list of
+ * long options without arguments, and check for @nargs arguments.
+ */
+struct vmig_flag {
+	const char *name;
+	bool *set;
+};
+int vmig_args(int argc, char **argv, const struct vmig_flag *flags,
+	      int min_args, int max_args);
+
+/* ask.c APIs */
+
+/* What the daemon answered; strings are "" if absent. */
+struct vmig_reply {
+	char *message;
+	char *data;
+};
+
+/* Ask the daemon and wait for its answer, however long it takes. */
+int vmig_ask(const struct vmig_request *request, struct vmig_reply *reply,
+	     struct vmig_err *err);
+void vmig_reply_free(struct vmig_reply *reply);
+/* Make an error of an answer that is one. */
+int vmig_answer_check(const struct vmig_answer *answer, struct vmig_err *err);
+/* The members of the answer's document, or an error. The caller puts it. */
+int vmig_reply_json(const char *data, struct json_object **json,
+		    struct vmig_err *err);
+void vmig_request_init(struct vmig_request *request, enum vmig_request_op op,
+		       const char *vm);
+
+/* format.c APIs: for people. Used in printf() arguments. */
+struct vmig_text {
+	char s[24];
+};
+
+struct vmig_text vmig_text_bytes(uint64_t bytes);	/* "121.6M" */
+struct vmig_text vmig_text_seconds(uint64_t us);	/* "4.213 s" */
+struct vmig_text vmig_text_ms(uint64_t us);		/* "87 ms" */
+struct vmig_text vmig_text_count(uint64_t n);		/* "31,004" */
+
+/* json.c APIs: the caller puts the objects. */
+struct json_object *vmig_json_migration(const struct vmig_mig_info *info);
+void vmig_json_print(FILE *out, struct json_object *json, bool one_line);
+
+/* report.c APIs */
+void vmig_report_print(FILE *out, const struct vmig_mig_info *info);
+void vmig_table_print(FILE *out, const struct vmig_mig_info *list, size_t n);
+
+/* watch.c APIs: progress of one migration as it goes. */
+struct vmig_watch {
+	FILE *out;
+	bool terminal;
+	unsigned int columns;
+	enum vmig_stage told;	/* the last stage that got its line */
+	bool bar;		/* a bar is on the terminal's last line */
+};
+
+void vmig_watch_init(struct vmig_watch *watch, FILE *out);
+void vmig_watch_update(struct vmig_watch *watch,
+		       const struct vmig_mig_info *info);
+void vmig_watch_end(struct vmig_watch *watch);
+
+#endif /* VMIG_CLI_H */

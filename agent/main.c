@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-2.0
+/* vmig-agent: the table of commands. */
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "config.h"
+#include "daemon.h"
+
+struct command {
+	const char *name;	/* one word or two */
+	const char *args;
+	const char *help;
+	int (*run)(int argc, char **argv);
+};
+
+static int cmd_daemon(int argc, char **argv);
+
+static const struct command commands[] = {
+	{ "vm define", "FILE", "Define a VM on this node", vmig_cmd_vm_define },
+	{ "vm start", "VM", "Start it", vmig_cmd_vm_start },
+	{ "vm stop", "VM [--force]", "Power it off", vmig_cmd_vm_stop },
+	{ "vm list", "[--json]", "List the VMs of this node",
+	  vmig_cmd_vm_list },
+	{ "vm show", "VM [--json]", "Show one", vmig_cmd_vm_show },
+	{ "vm undefine", "VM", "Forget its definition", vmig_cmd_vm_undefine },
+	{ "migrate",
+	  "VM NODE [--watch] [--json] [--verify] [--channels N]\n"
+	  "          [--bandwidth RATE] [--max-blackout MS] [--timeout S]",
+	  "Move a running VM to another node", vmig_cmd_migrate },
+	{ "cancel", "VM", "End its migration; it stays where it is",
+	  vmig_cmd_cancel },
+	{ "status", "[VM] [--json] [--watch]", "Show migrations",
+	  vmig_cmd_status },
+	{ "monitor", "[--json]", "Print migration events as they happen",
+	  vmig_cmd_monitor },
+	{ "announce", "VM", "Tell the network where a VM is",
+	  vmig_cmd_announce },
+	{ "node", "[--json]", "Show this node and its peers", vmig_cmd_node },
+	{ "daemon", "", "Serve; the other commands need it", cmd_daemon },
+};
+
+#define NCOMMANDS	(sizeof(commands) / sizeof(commands[0]))
+
+static const char *config_path = VMIG_CONFIG_PATH;
+
+static int cmd_daemon(int argc, char **argv)
+{
+	int ret = vmig_args(argc, argv, NULL, 0, 0);
+	static struct vmig_config config;
+	struct vmig_err err;
+
+	if (ret)
+		return ret;
+	if (vmig_config_load(config_path, &config, &err))
+		return vmig_fail(&err);
+	return vmig_daemon_run(&config) ? VMIG_EXIT_FAILED : VMIG_EXIT_OK;
+}
+
+static int print_help(void)
+{
+	unsigned int i;
+
+	printf("vmig-agent [--config FILE] COMMAND\n\n"
+	       "Moves running virtual machines between hosts. See vmig-agent(8).\n\n");
+	for (i = 0; i < NCOMMANDS; i++)
+		printf("  %s %s\n      %s\n", commands[i].name,
+		       commands[i].args, commands[i].help);
+	printf("\n  --config FILE is read instead of %s\n",
+	       VMIG_CONFIG_PATH);
+	return VMIG_EXIT_OK;
+}
+
+/* Also takes the command's words from the arguments. */
+static const struct command *find_command(int *argc, char ***argv)
+{
+	char words[64];
+	unsigned int i;
+	int n;
+
+	for (n = 1; n <= 2 && n <= *argc; n++) {
+		if (n == 1)
+			snprintf(words, sizeof(words), "%s", (*argv)[0]);
+		else
+			snprintf(words, sizeof(words), "%s %s", (*argv)[0],
+				 (*argv)[1]);
+		for (i = 0; i < NCOMMANDS; i++) {
+			if (strcmp(commands[i].name, words))
+				continue;
+			*argc -= n - 1;
+			*argv += n - 1;
+			return &commands[i];
+		}
+	}
+	return NULL;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "config", required_argument, NULL, 'c' },
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },
+		{ }
+	};
+	const struct command *command;
+	int c;
+
+	/* "+": a command's own options are the command's. */
+	while ((c = getopt_long(argc, argv, "+h", options, NULL)) != -1) {
+		if (c == 'h')
+			return print_help();
+		if (c == 'V') {
+			printf("vmig-agent, netlink family version %d\n",
+			       VMIG_FAMILY_VERSION);
+			return VMIG_EXIT_OK;
+		}
+		if (c != 'c')
+			return vmig_usage("wrong option");
+		config_path = optarg;
+	}
+	argc -= optind;
+	argv += optind;
+	if (!argc)
+		return vmig_usage("no command is given");
+	command = find_command(&argc, &argv);
+	if (!command)
+		return vmig_usage("there is no command %s%s%s", argv[0],
+				  argc > 1 ? " " : "", argc > 1 ? argv[1] : "");
+	/* getopt's messages begin with argv[0]. */
+	argv[0] = (char *)command->name;
+	optind = 0;
+	return command->run(argc, argv);
+}
