@@ -131,6 +131,9 @@ static int get_agent(struct genl_info *info)
 	void *hdr;
 	int err;
 
+	err = vmig_netlink_need_none(info);
+	if (err)
+		return err;
 	msg = genlmsg_new(nla_total_size(sizeof(agent->name)) +
 			  nla_total_size(sizeof(u32)), GFP_KERNEL);
 	if (!msg)

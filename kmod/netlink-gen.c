@@ -219,6 +219,7 @@ static const struct genl_split_ops vmig_nl_ops[] = {
 	},
 	{
 		.cmd	= VMIG_CMD_MIGRATION_GET,
+		.start	= vmig_nl_migration_get_start,
 		.dumpit	= vmig_nl_migration_get_dumpit,
 		.flags	= GENL_ADMIN_PERM | GENL_CMD_CAP_DUMP,
 	},

@@ -12,6 +12,7 @@
 #include <uapi/linux/vmig.h>
 
 int vmig_nl_vm_get_start(struct netlink_callback *cb);
+int vmig_nl_migration_get_start(struct netlink_callback *cb);
 int vmig_nl_vm_get_done(struct netlink_callback *cb);
 
 int vmig_nl_agent_register_doit(struct sk_buff *skb, struct genl_info *info);

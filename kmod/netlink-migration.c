@@ -191,6 +191,11 @@ int vmig_nl_migration_get_doit(struct sk_buff *skb, struct genl_info *info)
 	return vmig_netlink_run(skb, info, get_migration);
 }
 
+int vmig_nl_migration_get_start(struct netlink_callback *cb)
+{
+	return vmig_netlink_start_dump(cb);
+}
+
 /* In the order of their ids, cb->args[0] being the last one told. */
 int vmig_nl_migration_get_dumpit(struct sk_buff *skb,
 				 struct netlink_callback *cb)

@@ -121,6 +121,9 @@ int vmig_nl_vm_get_start(struct netlink_callback *cb)
 	struct vm_dump *dump = vm_dump(cb);
 	int err;
 
+	err = vmig_netlink_start_dump(cb);
+	if (err)
+		return err;
 	memset(dump, 0, sizeof(*dump));
 	cb->seq = 1;
 	err = vmig_vm_for_each(sock_net(cb->skb->sk), note_vm, dump);

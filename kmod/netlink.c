@@ -87,6 +87,43 @@ int vmig_netlink_check_name(struct genl_info *info, int attr)
 	return -EINVAL;
 }
 
+static bool has_attrs(const struct nlmsghdr *nlh, struct netlink_ext_ack *extack)
+{
+	if (nlmsg_attrlen(nlh, GENL_HDRLEN) <= 0)
+		return false;
+	NL_SET_ERR_MSG_ATTR(extack, nlmsg_attrdata(nlh, GENL_HDRLEN),
+			    "This operation takes no attributes");
+	return true;
+}
+
+/**
+ * vmig_netlink_need_none() - Refuse attributes where the core lets them pass.
+ * @info: of an operation without policy
+ *
+ * Return: 0, or -EINVAL with extack text.
+ */
+int vmig_netlink_need_none(struct genl_info *info)
+{
+	return has_attrs(info->nlhdr, info->extack) ? -EINVAL : 0;
+}
+
+/**
+ * vmig_netlink_start_dump() - Refuse a dump that has attributes.
+ * @cb: of the dump
+ *
+ * Return: 0, or -EINTR if the dump is refused and that is acknowledged; not all
+ * kernels give the starter of a dump an extack.
+ */
+int vmig_netlink_start_dump(struct netlink_callback *cb)
+{
+	struct netlink_ext_ack extack = {};
+
+	if (!has_attrs(cb->nlh, &extack))
+		return 0;
+	netlink_ack(cb->skb, (struct nlmsghdr *)cb->nlh, -EINVAL, &extack);
+	return -EINTR;
+}
+
 /**
  * vmig_netlink_blame() - Point at an attribute, if an error has pointed at none.
  * @info: of the operation

@@ -6,6 +6,7 @@
 
 struct genl_info;
 struct net;
+struct netlink_callback;
 struct sk_buff;
 struct vmig_migration_info;
 
@@ -20,8 +21,10 @@ void vmig_netlink_migration_ntf(struct net *net,
 int vmig_netlink_run(struct sk_buff *skb, struct genl_info *info,
 		     int (*op)(struct genl_info *info));
 int vmig_netlink_need(struct genl_info *info, int attr, const char *what);
+int vmig_netlink_need_none(struct genl_info *info);
 int vmig_netlink_check_name(struct genl_info *info, int attr);
 int vmig_netlink_blame(struct genl_info *info, int attr, int err);
+int vmig_netlink_start_dump(struct netlink_callback *cb);
 int vmig_netlink_put_u64(struct sk_buff *msg, int attr, u64 value);
 
 #endif /* _VMIG_NETLINK_H */

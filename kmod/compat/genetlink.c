@@ -6,45 +6,10 @@
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
 
-static const struct genl_split_ops *
-find_op(const struct vmig_compat_family *family, u8 cmd, u8 kind)
-{
-	unsigned int i;
-
-	for (i = 0; i < family->n_split_ops; i++)
-		if (family->split_ops[i].cmd == cmd &&
-		    family->split_ops[i].flags & kind)
-			return &family->split_ops[i];
-	return NULL;
-}
-
 /*
- * An old operation has one policy for its doit and its dumpit. Attributes that
- * only the doit takes are refused here, as later kernels do by themselves.
- *
- * The dump's caller has no text for the error; acknowledge in its place, which
- * -EINTR tells it.
+ * An old operation has one policy for its doit and its dumpit. That of the
+ * doit will do: later kernels check no attributes of a dump without policy.
  */
-static int start_dump(struct netlink_callback *cb)
-{
-	const struct genl_dumpit_info *info = genl_dumpit_info(cb);
-	const struct vmig_compat_family *family =
-		container_of(info->family, struct vmig_compat_family, native);
-	const struct genl_split_ops *dump =
-		find_op(family, info->op.cmd, GENL_CMD_CAP_DUMP);
-	struct nlmsghdr *nlh = (struct nlmsghdr *)cb->nlh;
-
-	if (!dump->policy && nlmsg_attrlen(nlh, GENL_HDRLEN) > 0) {
-		struct netlink_ext_ack extack = {};
-
-		NL_SET_ERR_MSG_ATTR(&extack, nlmsg_attrdata(nlh, GENL_HDRLEN),
-				    "This dump takes no attributes");
-		netlink_ack(cb->skb, nlh, -EINVAL, &extack);
-		return -EINTR;
-	}
-	return dump->start ? dump->start(cb) : 0;
-}
-
 static void merge_op(struct genl_ops *op, const struct genl_split_ops *split)
 {
 	op->cmd = split->cmd;
@@ -54,7 +19,7 @@ static void merge_op(struct genl_ops *op, const struct genl_split_ops *split)
 		op->policy = split->policy;
 		op->maxattr = split->maxattr;
 	} else {
-		op->start = start_dump;
+		op->start = split->start;
 		op->dumpit = split->dumpit;
 		op->done = split->done;
 	}
