@@ -1,0 +1,367 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Regions: the folios of guest memory.
+ *
+ * A region is page cache that is never written back and never reclaimed: every
+ * folio is dirty from its birth on, which keeps drop_caches away, and the
+ * mapping is unevictable. A chunk is one folio of order 9, or small folios and
+ * holes. Memory goes only when it is punched, or with the file.
+ *
+ * Locking: who adds a folio holds the mapping's invalidate lock shared, who
+ * removes some holds it exclusively. A folio whose lock is held, and which is
+ * still in the mapping, stays there.
+ */
+#include <linux/memcontrol.h>
+#include <linux/mm.h>
+#include <linux/pagemap.h>
+#include <linux/sched/mm.h>
+
+#include "compat/compat.h"
+#include "memory/internal.h"
+
+void vmig_region_init(struct vmig_region *region, struct inode *inode)
+{
+	region->inode = inode;
+	spin_lock_init(&region->waiters_lock);
+	INIT_LIST_HEAD(&region->waiters);
+	/* Devices reach all of it, so no zone is too high; it need not move. */
+	mapping_set_gfp_mask(inode->i_mapping, GFP_HIGHUSER);
+	mapping_set_unevictable(inode->i_mapping);
+	/* Without this a later open() for writing drops huge folios. */
+	mapping_set_large_folios(inode->i_mapping);
+}
+
+static struct vmig_mount *mount_of(struct vmig_region *region)
+{
+	return vmig_mount(region->inode->i_sb);
+}
+
+/* Take @npages off what size= leaves. */
+static int charge(struct vmig_region *region, long npages)
+{
+	struct vmig_mount *mount = mount_of(region);
+	u64 used = atomic64_add_return(npages, &mount->used);
+
+	if (mount->limit && used > mount->limit) {
+		atomic64_sub(npages, &mount->used);
+		return -ENOSPC;
+	}
+	atomic64_add(npages, &region->pages);
+	return 0;
+}
+
+static void uncharge(struct vmig_region *region, long npages)
+{
+	atomic64_sub(npages, &region->pages);
+	atomic64_sub(npages, &mount_of(region)->used);
+}
+
+void vmig_region_evict(struct vmig_region *region)
+{
+	truncate_inode_pages_final(region->inode->i_mapping);
+	uncharge(region, atomic64_read(&region->pages));
+	mem_cgroup_put(region->memcg);
+	region->memcg = NULL;
+}
+
+/* Remember who pays when a kernel thread allocates: the first that maps. */
+void vmig_region_note_user(struct vmig_region *region)
+{
+	struct mem_cgroup *memcg;
+
+	if (READ_ONCE(region->memcg))
+		return;
+	memcg = get_mem_cgroup_from_mm(current->mm);
+	if (cmpxchg(&region->memcg, NULL, memcg))
+		mem_cgroup_put(memcg);
+}
+
+static int add_to_cache(struct vmig_region *region, struct folio *folio,
+			pgoff_t index, gfp_t gfp)
+{
+	struct mem_cgroup *old;
+	int err;
+
+	if (current->mm || !region->memcg)
+		return filemap_add_folio(region->inode->i_mapping, folio, index,
+					 gfp);
+	old = set_active_memcg(region->memcg);
+	err = filemap_add_folio(region->inode->i_mapping, folio, index, gfp);
+	set_active_memcg(old);
+	return err;
+}
+
+/* Return: a new folio, locked if it is not to be zeroed, or an error. */
+static struct folio *add_folio(struct vmig_region *region, pgoff_t index,
+			       unsigned int order, bool zero)
+{
+	struct address_space *mapping = region->inode->i_mapping;
+	gfp_t gfp = mapping_gfp_mask(mapping);
+	struct folio *folio;
+	int err;
+
+	/* A huge folio is worth compacting for, but nobody is killed for it. */
+	if (order)
+		gfp |= __GFP_NORETRY | __GFP_NOWARN;
+	err = charge(region, 1L << order);
+	if (err)
+		return ERR_PTR(err);
+	err = -ENOMEM;
+	folio = filemap_alloc_folio(zero ? gfp | __GFP_ZERO : gfp, order);
+	if (!folio)
+		goto err_uncharge;
+	err = add_to_cache(region, folio, index, gfp);
+	if (err)
+		goto err_put;
+	folio_set_dirty(folio);
+	vmig_track_add(region, index, 1UL << order);
+	if (zero)
+		vmig_region_publish_folio(folio, true);
+	return folio;
+
+err_put:
+	folio_put(folio);
+err_uncharge:
+	uncharge(region, 1L << order);
+	return ERR_PTR(err);
+}
+
+static bool may_be_huge(struct vmig_region *region, pgoff_t index)
+{
+	loff_t end = (loff_t)(vmig_chunk_of(index) + 1) << VMIG_CHUNK_SHIFT;
+
+	return mount_of(region)->huge && end <= i_size_read(region->inode) &&
+	       VMIG_CHUNK_PAGES == HPAGE_PMD_NR;
+}
+
+static struct folio *add_best_folio(struct vmig_region *region, pgoff_t index,
+				    bool zero)
+{
+	struct address_space *mapping = region->inode->i_mapping;
+	struct folio *folio = ERR_PTR(-EEXIST);
+
+	filemap_invalidate_lock_shared(mapping);
+	/* No memory, no room, or small neighbours: all leave the small page. */
+	if (may_be_huge(region, index))
+		folio = add_folio(region, round_down(index, VMIG_CHUNK_PAGES),
+				  HPAGE_PMD_ORDER, zero);
+	if (IS_ERR(folio))
+		folio = add_folio(region, index, 0, zero);
+	filemap_invalidate_unlock_shared(mapping);
+	return folio;
+}
+
+/**
+ * vmig_region_find_folio() - Find the folio that holds a page.
+ * @region: the region
+ * @index: of the page
+ *
+ * Context: Any, does not sleep.
+ * Return: The folio with a reference for folio_put(), or NULL for a hole. It is
+ * not locked and may be punched any time.
+ */
+struct folio *vmig_region_find_folio(struct vmig_region *region, pgoff_t index)
+{
+	struct folio *folio;
+
+	folio = filemap_get_folio(region->inode->i_mapping, index);
+	return IS_ERR_OR_NULL(folio) ? NULL : folio;
+}
+
+/**
+ * vmig_region_alloc_folio() - Find the folio that holds a page, or make one.
+ * @region: the region
+ * @index: of the page
+ * @zero: make it of zeroes. Otherwise a new folio holds anything: it is
+ *	returned locked and not folio_test_uptodate(), and the caller must fill
+ *	all of it, or give up, and then vmig_region_publish_folio() it. Until
+ *	then whoever touches it waits, so this is for a caller that will fill
+ *	soon whatever the folio's size is.
+ *
+ * Context: Process context, may sleep; no folio lock and no invalidate lock is
+ * held. Charges the current task's memory cgroup, or that of the region's first
+ * user in a kernel thread.
+ * Return: The folio with a reference for folio_put(); -EINVAL beyond the end of
+ * the region, -ENOSPC if the mount's size= is used up, -ENOMEM.
+ */
+struct folio *vmig_region_alloc_folio(struct vmig_region *region,
+				      pgoff_t index, bool zero)
+{
+	struct folio *folio;
+
+	might_sleep();
+	if (index >= i_size_read(region->inode) >> PAGE_SHIFT)
+		return ERR_PTR(-EINVAL);
+	do {
+		folio = vmig_region_find_folio(region, index);
+		if (folio && !folio_test_uptodate(folio)) {
+			/* Somebody else is filling it. */
+			folio_lock(folio);
+			folio_unlock(folio);
+		}
+		if (!folio)
+			folio = add_best_folio(region, index, zero);
+	} while (folio == ERR_PTR(-EEXIST));
+	return folio;
+}
+
+/**
+ * vmig_region_publish_folio() - Let others see a folio that was not zeroed.
+ * @folio: new from vmig_region_alloc_folio(), locked and not uptodate
+ * @filled: the caller has written all of it; otherwise it is zeroed
+ *
+ * Unlocks the folio; the reference stays the caller's.
+ *
+ * Context: Process context.
+ */
+void vmig_region_publish_folio(struct folio *folio, bool filled)
+{
+	if (!filled)
+		folio_zero_range(folio, 0, folio_size(folio));
+	folio_mark_uptodate(folio);
+	folio_unlock(folio);
+}
+
+/*
+ * A task that waits for a folio's lock has a reference to the folio. On the
+ * list it stands for exactly one, until the lock is its own.
+ */
+struct waiter {
+	struct list_head node;
+	struct folio *folio;
+};
+
+static void lock_folio(struct vmig_region *region, struct folio *folio)
+{
+	struct waiter waiter = { .folio = folio };
+
+	if (folio_trylock(folio))
+		return;
+	spin_lock(&region->waiters_lock);
+	list_add(&waiter.node, &region->waiters);
+	spin_unlock(&region->waiters_lock);
+	folio_lock(folio);
+	spin_lock(&region->waiters_lock);
+	list_del(&waiter.node);
+	spin_unlock(&region->waiters_lock);
+}
+
+/*
+ * How many tasks wait for the lock of @folio, which the caller holds: none of
+ * them can have dropped its reference before the caller unlocks.
+ */
+unsigned int vmig_region_waiters(struct vmig_region *region,
+				 struct folio *folio)
+{
+	struct waiter *waiter;
+	unsigned int n = 0;
+
+	spin_lock(&region->waiters_lock);
+	list_for_each_entry(waiter, &region->waiters, node)
+		n += waiter->folio == folio;
+	spin_unlock(&region->waiters_lock);
+	return n;
+}
+
+/*
+ * Lock a folio, of which the caller has a reference. Return: false, and it is
+ * not locked, if it does not hold page @index of the region any more.
+ */
+bool vmig_region_lock_this(struct vmig_region *region, struct folio *folio,
+			   pgoff_t index)
+{
+	lock_folio(region, folio);
+	if (folio->mapping == region->inode->i_mapping &&
+	    folio_contains(folio, index))
+		return true;
+	folio_unlock(folio);
+	return false;
+}
+
+/* Return: the folio that holds a page, locked and referenced; NULL for a hole. */
+struct folio *vmig_region_lock_folio(struct vmig_region *region, pgoff_t index)
+{
+	struct folio *folio;
+
+	for (;;) {
+		folio = vmig_region_find_folio(region, index);
+		if (!folio || vmig_region_lock_this(region, folio, index))
+			return folio;
+		folio_put(folio);
+	}
+}
+
+/* Note which pages of [@start, @end), within a chunk, are no holes. */
+static void note_allocated(struct vmig_region *region, loff_t start, loff_t end,
+			   unsigned long *pages)
+{
+	struct xarray *xa = &region->inode->i_mapping->i_pages;
+	pgoff_t index = start >> PAGE_SHIFT;
+	pgoff_t base = round_down(index, VMIG_CHUNK_PAGES);
+
+	bitmap_zero(pages, VMIG_CHUNK_PAGES);
+	for (; index < DIV_ROUND_UP_ULL(end, PAGE_SIZE); index++)
+		if (xa_load(xa, index))
+			__set_bit(index - base, pages);
+}
+
+/* Punch [@start, @end), which is within one chunk. */
+static void punch_chunk(struct vmig_region *region, loff_t start, loff_t end)
+{
+	struct address_space *mapping = region->inode->i_mapping;
+	DECLARE_BITMAP(pages, VMIG_CHUNK_PAGES);
+	unsigned long freed = mapping->nrpages;
+
+	/*
+	 * Pages are marked after they are gone: marked before, a harvest could
+	 * take the mark and still read what they held.
+	 */
+	note_allocated(region, start, end, pages);
+	truncate_pagecache_range(region->inode, start, end - 1);
+	freed -= mapping->nrpages;
+	uncharge(region, freed);
+	vmig_track_punched(region, start >> VMIG_CHUNK_SHIFT, pages, freed);
+}
+
+/*
+ * Free the whole pages of a range, and zero what it has of others. A huge folio
+ * is split for it, or, while somebody holds on to it, zeroed.
+ */
+int vmig_region_punch_bytes(struct vmig_region *region, loff_t start,
+			    loff_t end)
+{
+	struct inode *inode = region->inode;
+
+	inode_lock(inode);
+	filemap_invalidate_lock(inode->i_mapping);
+	end = min(end, i_size_read(inode));
+	while (start < end) {
+		loff_t next = min_t(loff_t, end,
+				    round_down(start, VMIG_CHUNK_SIZE) +
+				    VMIG_CHUNK_SIZE);
+
+		punch_chunk(region, start, next);
+		start = next;
+		cond_resched();
+	}
+	filemap_invalidate_unlock(inode->i_mapping);
+	inode_unlock(inode);
+	return 0;
+}
+
+/**
+ * vmig_region_punch() - Make pages holes.
+ * @region: the region
+ * @index: first page
+ * @npages: how many; what is beyond the end of the region is ignored
+ *
+ * Context: Process context, takes the inode lock and the invalidate lock.
+ * Return: 0. The pages read as zeroes afterwards, also where a page could not
+ * be freed because it is in use.
+ */
+int vmig_region_punch(struct vmig_region *region, pgoff_t index,
+		      unsigned long npages)
+{
+	return vmig_region_punch_bytes(region, (loff_t)index << PAGE_SHIFT,
+				       (loff_t)(index + npages) << PAGE_SHIFT);
+}
