@@ -109,7 +109,7 @@ static int on_failure(sd_event_source *source, void *arg)
 /* Tell it from the event loop: the caller holds pointers that closed() frees. */
 static void lose_later(struct vmig_conn *conn, const char *why)
 {
-	snprintf(conn->why, sizeof(conn->why), "%s", why);
+	snprintf(conn->why, sizeof(conn->why), "%.255s", why);
 	sd_event_source_set_enabled(conn->failure, SD_EVENT_ONESHOT);
 }
 

@@ -167,7 +167,8 @@ static void on_closed(void *arg, const char *why)
 	struct vmig_machine *m = arg;
 
 	/* The pidfd tells when it is dead; until then it is only deaf. */
-	vmig_log("VM %s: %s", m->name, why);
+	if (!m->ended)
+		vmig_log("VM %s: %s", m->name, why);
 }
 
 static const struct vmig_qmp_ops qmp_ops = {
