@@ -57,7 +57,7 @@ static const struct nla_policy vmig_request_nl_policy[VMIG_A_REQUEST_FORCE + 1] 
 
 /* VMIG_CMD_ANSWER - do */
 static const struct nla_policy vmig_answer_nl_policy[VMIG_A_REQUEST_MESSAGE + 1] = {
-	[VMIG_A_REQUEST_ID] = { .type = NLA_U32, },
+	[VMIG_A_REQUEST_ID] = NLA_POLICY_MIN(NLA_U32, 1),
 	[VMIG_A_REQUEST_ERROR] = NLA_POLICY_MAX(NLA_U32, 4095),
 	[VMIG_A_REQUEST_MESSAGE] = { .type = NLA_NUL_STRING, .len = VMIG_TEXT_MAX, },
 	[VMIG_A_REQUEST_DATA] = { .type = NLA_NUL_STRING, .len = VMIG_DATA_MAX, },
@@ -78,44 +78,44 @@ static const struct nla_policy vmig_migration_new_nl_policy[VMIG_A_MIGRATION_TIM
 
 /* VMIG_CMD_MIGRATION_START - do */
 static const struct nla_policy vmig_migration_start_nl_policy[VMIG_A_MIGRATION_ID + 1] = {
-	[VMIG_A_MIGRATION_ID] = { .type = NLA_U32, },
+	[VMIG_A_MIGRATION_ID] = NLA_POLICY_MIN(NLA_U32, 1),
 };
 
 /* VMIG_CMD_MIGRATION_STOP_COPY - do */
 static const struct nla_policy vmig_migration_stop_copy_nl_policy[VMIG_A_MIGRATION_ID + 1] = {
-	[VMIG_A_MIGRATION_ID] = { .type = NLA_U32, },
+	[VMIG_A_MIGRATION_ID] = NLA_POLICY_MIN(NLA_U32, 1),
 };
 
 /* VMIG_CMD_MIGRATION_STAGE - do */
 static const struct nla_policy vmig_migration_stage_nl_policy[VMIG_A_MIGRATION_BLACKOUT + 1] = {
-	[VMIG_A_MIGRATION_ID] = { .type = NLA_U32, },
+	[VMIG_A_MIGRATION_ID] = NLA_POLICY_MIN(NLA_U32, 1),
 	[VMIG_A_MIGRATION_STAGE] = NLA_POLICY_RANGE(NLA_U32, 1, 6),
 	[VMIG_A_MIGRATION_BLACKOUT] = { .type = NLA_U64, },
 };
 
 /* VMIG_CMD_MIGRATION_DONE - do */
 static const struct nla_policy vmig_migration_done_nl_policy[VMIG_A_MIGRATION_BLACKOUT + 1] = {
-	[VMIG_A_MIGRATION_ID] = { .type = NLA_U32, },
+	[VMIG_A_MIGRATION_ID] = NLA_POLICY_MIN(NLA_U32, 1),
 	[VMIG_A_MIGRATION_BLACKOUT] = { .type = NLA_U64, },
 };
 
 /* VMIG_CMD_MIGRATION_FAIL - do */
 static const struct nla_policy vmig_migration_fail_nl_policy[VMIG_A_MIGRATION_REASON + 1] = {
-	[VMIG_A_MIGRATION_ID] = { .type = NLA_U32, },
+	[VMIG_A_MIGRATION_ID] = NLA_POLICY_MIN(NLA_U32, 1),
 	[VMIG_A_MIGRATION_ERROR] = NLA_POLICY_MAX(NLA_U32, 4095),
 	[VMIG_A_MIGRATION_REASON] = { .type = NLA_NUL_STRING, .len = VMIG_TEXT_MAX, },
 };
 
 /* VMIG_CMD_MIGRATION_CANCEL - do */
 static const struct nla_policy vmig_migration_cancel_nl_policy[VMIG_A_MIGRATION_REASON + 1] = {
-	[VMIG_A_MIGRATION_ID] = { .type = NLA_U32, },
+	[VMIG_A_MIGRATION_ID] = NLA_POLICY_MIN(NLA_U32, 1),
 	[VMIG_A_MIGRATION_VM] = { .type = NLA_NUL_STRING, .len = VMIG_NAME_MAX, },
 	[VMIG_A_MIGRATION_REASON] = { .type = NLA_NUL_STRING, .len = VMIG_TEXT_MAX, },
 };
 
 /* VMIG_CMD_MIGRATION_GET - do */
 static const struct nla_policy vmig_migration_get_nl_policy[VMIG_A_MIGRATION_VM + 1] = {
-	[VMIG_A_MIGRATION_ID] = { .type = NLA_U32, },
+	[VMIG_A_MIGRATION_ID] = NLA_POLICY_MIN(NLA_U32, 1),
 	[VMIG_A_MIGRATION_VM] = { .type = NLA_NUL_STRING, .len = VMIG_NAME_MAX, },
 };
 

@@ -12,3 +12,7 @@ netlink_test-flags := -Wno-missing-field-initializers
 TESTS += netlink_agent_test
 netlink_agent_test-srcs := selftests/t1/netlink_agent_test.c $(NETLINK_SRCS)
 netlink_agent_test-libs := -lmnl
+
+TESTS += netlink_migration_test
+netlink_migration_test-srcs := selftests/t1/netlink_migration_test.c $(NETLINK_SRCS)
+netlink_migration_test-libs := -lmnl
