@@ -16,7 +16,7 @@ all: modules agent
 modules:
 	@test -n "$(KVER)"
 	@scripts/farm $(O)/$(KVER)
-	$(MAKE) -j$(JOBS) -C $(KDIR) M=$(O)/$(KVER) W=$(W) modules
+	+@flock $(O)/$(KVER).lock $(MAKE) -j$(JOBS) -C $(KDIR) M=$(O)/$(KVER) W=$(W) modules
 
 modules-all:
 	@for kver in $$(scripts/kernel list | grep -E '^6\.(1|12)\.'); do \
