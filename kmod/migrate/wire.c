@@ -70,7 +70,7 @@ void vmig_wire_encode(const struct vmig_frame *f, struct vmig_wire_header *h)
 	h->count = cpu_to_le32(f->count);
 	h->first = cpu_to_le64(f->first);
 	h->len = cpu_to_le32(f->len);
-	h->reserved = 0;
+	h->flags = cpu_to_le32(f->flags);
 }
 
 /**
@@ -97,17 +97,13 @@ int vmig_wire_decode(const struct vmig_wire_header *h, struct vmig_frame *f,
 		snprintf(why, size, "type %u is unknown", h->type);
 		return -EPROTO;
 	}
-	if (h->reserved) {
-		snprintf(why, size, "%s: reserved is not 0",
-			 types[h->type].name);
-		return -EPROTO;
-	}
 	f->type = h->type;
 	f->region = le16_to_cpu(h->region);
 	f->seq = le32_to_cpu(h->seq);
 	f->count = le32_to_cpu(h->count);
 	f->first = le64_to_cpu(h->first);
 	f->len = le32_to_cpu(h->len);
+	f->flags = le32_to_cpu(h->flags);
 	return 0;
 }
 
@@ -122,6 +118,8 @@ static int check_fields(const struct vmig_frame *f, char *why, size_t size)
 		field = "count";
 	else if (f->first && !(type->uses & USES_FIRST))
 		field = "first";
+	else if (f->flags && f->type != VMIG_P_CHUNK)
+		field = "flags";
 	if (field) {
 		snprintf(why, size, "%s: %s is not 0", type->name, field);
 		return -EPROTO;
@@ -141,6 +139,10 @@ static int check_chunk(const struct vmig_frame *f,
 	u64 chunk = f->first / VMIG_WIRE_CHUNK_PAGES;
 	u32 table = f->count * (u32)sizeof(struct vmig_wire_run);
 
+	if (f->flags & ~VMIG_CHUNK_FLAGS) {
+		snprintf(why, size, "CHUNK: flags %x are unknown", f->flags);
+		return -EPROTO;
+	}
 	if (f->first % VMIG_WIRE_CHUNK_PAGES) {
 		snprintf(why, size, "CHUNK: first is %llu, not a chunk's first page",
 			 (unsigned long long)f->first);

@@ -66,8 +66,12 @@ struct vmig_wire_header {
 	__le32 count;	/* CHUNK: runs; ABORT: errno */
 	__le64 first;	/* CHUNK: first page of the chunk; ROUND: number */
 	__le32 len;	/* bytes of payload */
-	__le32 reserved;
+	__le32 flags;	/* CHUNK: VMIG_CHUNK_* */
 };
+
+/* The source has the chunk in one huge folio. */
+#define VMIG_CHUNK_HUGE		0x1
+#define VMIG_CHUNK_FLAGS	0x1
 
 #define VMIG_WIRE_TOKEN_LEN	16
 #define VMIG_HELLO_VERIFY	0x1
@@ -122,6 +126,7 @@ struct vmig_frame {
 	u32 count;
 	u64 first;
 	u32 len;
+	u32 flags;
 };
 
 struct vmig_hello {

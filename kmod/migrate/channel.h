@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A channel: a connection of a migration, its frames, and the thread that
+ * serves it.
+ *
+ * All fields belong to the channel's thread unless said otherwise. Counters are
+ * read by others with READ_ONCE().
+ */
+#ifndef _VMIG_CHANNEL_H
+#define _VMIG_CHANNEL_H
+
+#include <linux/bvec.h>
+#include <linux/ktime.h>
+#include <linux/types.h>
+
+#include "migrate/digest.h"
+#include "migrate/runs.h"
+#include "migrate/wire.h"
+#include "transport/tcp.h"
+
+struct folio;
+struct task_struct;
+struct vmig_migration;
+struct vmig_region;
+
+#define VMIG_PAGES_MAX VMIG_WIRE_CHUNK_PAGES
+
+/*
+ * What one chunk needs on its way, the largest part of a migration's memory.
+ * @huge: the source has it in one folio.
+ */
+struct vmig_scratch {
+	struct vmig_runs runs;
+	struct vmig_wire_run table[VMIG_PAGES_MAX];
+	struct bio_vec bvec[VMIG_PAGES_MAX];
+	unsigned int nbvecs;
+	struct folio *folio[VMIG_PAGES_MAX];
+	unsigned int nfolios;
+	bool huge;
+};
+
+/**
+ * struct vmig_channel - one of a migration's connections
+ * @task: NULL until the migration is started; referenced
+ * @tx_seq, @rx_seq: number of the next frame each way
+ * @torn: a frame was sent in part, nothing can follow it
+ * @last_tx: jiffies of the last frame sent
+ * @tally: what was sent or received
+ * @in_final: between FINAL_BEGIN and FINAL_END: pages count as final and
+ *	enter @digest
+ * @seen_region, @seen_chunk: source: the channel's first chunk that the
+ *	destination was told nothing about yet
+ * @rounds: source: passes ended, guarded by the migration's lock
+ * @bytes_per_s, @shortest_pass_us: source: what the last rounds showed, guarded
+ *	by the migration's lock
+ * @round_data, @sending: source: data pages of this pass, and the time it was
+ *	blocked in sending them
+ * @paced_until: source: when the bandwidth limit lets the next chunk go
+ */
+struct vmig_channel {
+	struct vmig_migration *m;
+	unsigned int index;
+	struct task_struct *task;
+	struct vmig_tcp tcp;
+
+	u32 tx_seq;
+	u32 rx_seq;
+	bool torn;
+	unsigned long last_tx;
+
+	struct vmig_tally tally;
+	bool in_final;
+	struct vmig_digest digest;
+
+	unsigned int seen_region;
+	unsigned long seen_chunk;
+	u32 rounds;
+	u64 bytes_per_s;
+	u64 shortest_pass_us;
+	u64 round_data;
+	ktime_t sending;
+	ktime_t paced_until;
+
+	struct vmig_scratch *scratch;
+};
+
+int vmig_channel_send(struct vmig_channel *ch, struct vmig_frame *frame,
+		      const void *payload, bool more);
+int vmig_channel_send_pages(struct vmig_channel *ch, size_t len);
+int vmig_channel_recv(struct vmig_channel *ch, u32 allowed,
+		      struct vmig_frame *frame);
+int vmig_channel_recv_payload(struct vmig_channel *ch, void *buf, size_t len);
+int vmig_channel_recv_pages(struct vmig_channel *ch, size_t len);
+__printf(3, 4)
+int vmig_channel_fail(struct vmig_channel *ch, int err, const char *fmt, ...);
+int vmig_channel_bad_frame(struct vmig_channel *ch, const char *why);
+int vmig_channel_signal(struct vmig_channel *ch, enum vmig_pkt type, u64 first);
+void vmig_channel_farewell(struct vmig_channel *ch);
+
+void vmig_channel_add_page(struct vmig_channel *ch, struct folio *folio,
+			   pgoff_t index);
+void vmig_channel_put_folios(struct vmig_channel *ch);
+void vmig_channel_count(struct vmig_channel *ch);
+bool vmig_channel_is_hole(const struct vmig_region *region, pgoff_t index,
+			  unsigned int npages);
+unsigned int vmig_channel_chunk_pages(const struct vmig_region *region,
+				      unsigned long chunk);
+int vmig_channel_digest_memory(struct vmig_channel *ch, enum vmig_pkt alive,
+			       u64 *digest);
+
+#endif /* _VMIG_CHANNEL_H */

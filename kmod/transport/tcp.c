@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A channel's TCP connection.
+ *
+ * Lifetime: attach takes a reference of the file behind the caller's file
+ * descriptor and marks the socket as taken in sk_user_data; detach drops both.
+ * The caller's own descriptor is not needed after attach.
+ *
+ * Sending is not on the way of memory reclaim (guest memory is never written
+ * back through it), so that allocations here may be ordinary ones.
+ */
+#include <linux/bvec.h>
+#include <linux/file.h>
+#include <linux/net.h>
+#include <linux/netlink.h>
+#include <linux/socket.h>
+#include <linux/tcp.h>
+#include <linux/uio.h>
+#include <net/sock.h>
+#include <net/tcp.h>
+
+#include "compat/compat.h"
+#include "compat/splice.h"
+#include "transport/tcp.h"
+
+/* How long a farewell may take to be acknowledged. */
+#define FAREWELL	(1 * HZ)
+
+static int check_socket(struct socket *sock, struct net *net, u32 fd,
+			struct netlink_ext_ack *extack)
+{
+	struct sock *sk = sock->sk;
+
+	if (sock->type != SOCK_STREAM || sk->sk_protocol != IPPROTO_TCP ||
+	    (sk->sk_family != AF_INET && sk->sk_family != AF_INET6)) {
+		NL_SET_ERR_MSG_FMT(extack,
+				   "File descriptor %u is not a TCP socket: give a connected TCP socket for each channel",
+				   fd);
+		return -EPROTOTYPE;
+	}
+	if (!net_eq(sock_net(sk), net)) {
+		NL_SET_ERR_MSG_FMT(extack,
+				   "Socket %u is of another network namespace: connect it from this node's",
+				   fd);
+		return -EXDEV;
+	}
+	if (inet_sk_state_load(sk) != TCP_ESTABLISHED) {
+		NL_SET_ERR_MSG_FMT(extack,
+				   "Socket %u is not connected: connect it before handing it over",
+				   fd);
+		return -ENOTCONN;
+	}
+	return 0;
+}
+
+/* A socket that serves a migration already, or somebody else, has an owner. */
+static int own_socket(struct vmig_tcp *tcp, u32 fd,
+		      struct netlink_ext_ack *extack)
+{
+	struct sock *sk = tcp->sock->sk;
+	bool taken;
+
+	write_lock_bh(&sk->sk_callback_lock);
+	taken = sk->sk_user_data;
+	if (!taken)
+		rcu_assign_sk_user_data(sk, tcp);
+	write_unlock_bh(&sk->sk_callback_lock);
+	if (!taken)
+		return 0;
+	NL_SET_ERR_MSG_FMT(extack,
+			   "Socket %u is in use, by a migration or as another of its channels: give each channel a socket of its own",
+			   fd);
+	return -EBUSY;
+}
+
+static void disown_socket(struct vmig_tcp *tcp)
+{
+	struct sock *sk = tcp->sock->sk;
+
+	write_lock_bh(&sk->sk_callback_lock);
+	rcu_assign_sk_user_data(sk, NULL);
+	write_unlock_bh(&sk->sk_callback_lock);
+}
+
+/**
+ * vmig_tcp_attach() - Take over a connected socket of the calling task.
+ * @net: that it must be of
+ * @stop: asked while waiting, with @arg
+ *
+ * Context: Process context of the task that owns @fd. May sleep.
+ * Return: 0; -EBADF or -ENOTSOCK if @fd is no socket, -EPROTOTYPE if not TCP,
+ * -EXDEV, -ENOTCONN or -EBUSY as the extack says.
+ */
+int vmig_tcp_attach(struct vmig_tcp *tcp, struct net *net, u32 fd,
+		    bool (*stop)(void *arg), void *arg,
+		    struct netlink_ext_ack *extack)
+{
+	const long slice = msecs_to_jiffies(VMIG_TCP_SLICE_MS);
+	struct socket *sock;
+	int err = -EBADF;
+
+	sock = fd <= INT_MAX ? sockfd_lookup(fd, &err) : NULL;
+	if (!sock) {
+		NL_SET_ERR_MSG_FMT(extack,
+				   "File descriptor %u is not an open socket of the caller",
+				   fd);
+		return err;
+	}
+	*tcp = (struct vmig_tcp){
+		.sock = sock,
+		.stop = stop,
+		.arg = arg,
+		.patience = VMIG_TCP_SILENCE,
+	};
+	err = check_socket(sock, net, fd, extack);
+	if (err)
+		goto err_put;
+	err = own_socket(tcp, fd, extack);
+	if (err)
+		goto err_put;
+
+	lock_sock(sock->sk);
+	sock->sk->sk_rcvtimeo = slice;
+	sock->sk->sk_sndtimeo = slice;
+	release_sock(sock->sk);
+	tcp_sock_set_nodelay(sock->sk);
+	return 0;
+
+err_put:
+	sockfd_put(sock);
+	tcp->sock = NULL;
+	return err;
+}
+
+/**
+ * vmig_tcp_detach() - Give the socket back, shut down.
+ * @reset: drop what was not acknowledged. Otherwise pages of the VM would stay
+ *	referenced by the send queue until TCP gives up on a dead peer.
+ */
+void vmig_tcp_detach(struct vmig_tcp *tcp, bool reset)
+{
+	if (!tcp->sock)
+		return;
+	if (reset)
+		tcp_abort(tcp->sock->sk, ECONNABORTED);
+	else
+		kernel_sock_shutdown(tcp->sock, SHUT_RDWR);
+	disown_socket(tcp);
+	sockfd_put(tcp->sock);
+	tcp->sock = NULL;
+}
+
+/*
+ * Judge what a send or receive returned. Return: 0 to go on waiting.
+ * @since: when bytes moved last
+ */
+static int judge(struct vmig_tcp *tcp, ssize_t ret, unsigned long *since)
+{
+	if (ret > 0) {
+		*since = jiffies;
+		return tcp->stop(tcp->arg) ? -ECANCELED : 0;
+	}
+	if (tcp->stop(tcp->arg))
+		return -ECANCELED;
+	if (ret != -EAGAIN && ret != -EINTR && ret != -ERESTARTSYS)
+		return ret;
+	if (time_after(jiffies, *since + tcp->patience * HZ))
+		return -ETIMEDOUT;
+	return 0;
+}
+
+/**
+ * vmig_tcp_send() - Send a header and a body, either of which may be empty.
+ * @more: pages or another frame follow at once
+ *
+ * Return: 0 when all was taken over by TCP; -ECANCELED if stopped, -ETIMEDOUT
+ * if the peer took nothing for its patience, or TCP's error. After an error
+ * part of it may have been sent.
+ */
+int vmig_tcp_send(struct vmig_tcp *tcp, const void *head, size_t head_len,
+		  const void *body, size_t body_len, bool more)
+{
+	struct kvec vec[2] = {
+		{ .iov_base = (void *)head, .iov_len = head_len },
+		{ .iov_base = (void *)body, .iov_len = body_len },
+	};
+	struct msghdr msg = {
+		.msg_flags = MSG_NOSIGNAL | (more ? MSG_MORE : 0),
+	};
+	unsigned long since = jiffies;
+	ssize_t ret;
+	int err;
+
+	iov_iter_kvec(&msg.msg_iter, ITER_SOURCE, vec, 2, head_len + body_len);
+	while (msg_data_left(&msg)) {
+		ret = sock_sendmsg(tcp->sock, &msg);
+		if (ret > 0)
+			WRITE_ONCE(tcp->sent, tcp->sent + ret);
+		/* What is sent is sent: a frame is whole, then stop counts. */
+		if (ret > 0 && !msg_data_left(&msg))
+			break;
+		err = judge(tcp, ret, &since);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/**
+ * vmig_tcp_send_pages() - Send pages by reference.
+ *
+ * Their contents are read when they leave, and again when they are repeated:
+ * a page that changes meanwhile must be sent again by the caller.
+ *
+ * Return: as vmig_tcp_send().
+ */
+int vmig_tcp_send_pages(struct vmig_tcp *tcp, const struct bio_vec *pages,
+			unsigned int nr, size_t len, bool more)
+{
+	int flags = MSG_NOSIGNAL | (more ? MSG_MORE : 0);
+	unsigned long since = jiffies;
+	struct iov_iter iter;
+	ssize_t ret;
+	int err;
+
+	iov_iter_bvec(&iter, ITER_SOURCE, pages, nr, len);
+	while (iov_iter_count(&iter)) {
+		ret = vmig_splice_to_socket(tcp->sock, &iter, flags);
+		if (ret > 0)
+			WRITE_ONCE(tcp->sent, tcp->sent + ret);
+		if (ret > 0 && !iov_iter_count(&iter))
+			break;
+		err = judge(tcp, ret, &since);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int recv_all(struct vmig_tcp *tcp, struct msghdr *msg)
+{
+	size_t want = msg_data_left(msg);
+	unsigned long since = jiffies;
+	ssize_t ret;
+	int err;
+
+	while (msg_data_left(msg)) {
+		ret = sock_recvmsg(tcp->sock, msg, MSG_WAITALL);
+		if (ret > 0)
+			WRITE_ONCE(tcp->received, tcp->received + ret);
+		if (!ret && !tcp->stop(tcp->arg))
+			return msg_data_left(msg) == want ? -ENODATA : -EPIPE;
+		if (ret > 0 && !msg_data_left(msg))
+			break;
+		err = judge(tcp, ret, &since);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/**
+ * vmig_tcp_recv() - Receive exactly @len bytes.
+ *
+ * Return: 0; -ENODATA if the peer closed before the first byte, -EPIPE if after
+ * it; -ECANCELED if stopped, -ETIMEDOUT if nothing came for the peer's
+ * patience, or TCP's error.
+ */
+int vmig_tcp_recv(struct vmig_tcp *tcp, void *buf, size_t len)
+{
+	struct kvec vec = { .iov_base = buf, .iov_len = len };
+	struct msghdr msg = { .msg_flags = MSG_NOSIGNAL };
+
+	iov_iter_kvec(&msg.msg_iter, ITER_DEST, &vec, 1, len);
+	return recv_all(tcp, &msg);
+}
+
+/* Receive straight into pages. Return: as vmig_tcp_recv(). */
+int vmig_tcp_recv_pages(struct vmig_tcp *tcp, const struct bio_vec *pages,
+			unsigned int nr, size_t len)
+{
+	struct msghdr msg = { .msg_flags = MSG_NOSIGNAL };
+
+	iov_iter_bvec(&msg.msg_iter, ITER_DEST, pages, nr, len);
+	return recv_all(tcp, &msg);
+}
+
+/**
+ * vmig_tcp_wake() - Make a thread that waits for the peer look at @stop() now.
+ *
+ * Nothing can be received after this; the peer does not notice.
+ */
+void vmig_tcp_wake(struct vmig_tcp *tcp)
+{
+	kernel_sock_shutdown(tcp->sock, SHUT_RD);
+}
+
+/**
+ * vmig_tcp_farewell() - Say a last thing and close, within FAREWELL.
+ * @buf: sent if it fits into the send queue; may be empty
+ */
+void vmig_tcp_farewell(struct vmig_tcp *tcp, const void *buf, size_t len)
+{
+	const int unacked = TCPF_FIN_WAIT1 | TCPF_CLOSING | TCPF_LAST_ACK;
+	struct msghdr msg = { .msg_flags = MSG_NOSIGNAL | MSG_DONTWAIT };
+	struct kvec vec = { .iov_base = (void *)buf, .iov_len = len };
+	struct sock *sk = tcp->sock->sk;
+
+	if (len)
+		kernel_sendmsg(tcp->sock, &msg, &vec, 1, len);
+	kernel_sock_shutdown(tcp->sock, SHUT_WR);
+	wait_event_idle_timeout(*sk_sleep(sk),
+				!((1 << inet_sk_state_load(sk)) & unacked),
+				FAREWELL);
+}

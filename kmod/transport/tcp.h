@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A channel's TCP connection: bytes and pages, out and in.
+ *
+ * Concurrency: between vmig_tcp_attach() and vmig_tcp_detach() one thread at a
+ * time sends, receives and closes. vmig_tcp_wake() may be called by anyone in
+ * that time.
+ *
+ * Every call that waits ends within a slice of the time at which @stop() turns
+ * true, and fails when nothing moves for VMIG_TCP_SILENCE seconds.
+ */
+#ifndef _VMIG_TRANSPORT_TCP_H
+#define _VMIG_TRANSPORT_TCP_H
+
+#include <linux/types.h>
+
+#define VMIG_TCP_SLICE_MS	250	/* how often a wait asks @stop() */
+#define VMIG_TCP_SILENCE	10	/* seconds */
+
+struct bio_vec;
+struct net;
+struct netlink_ext_ack;
+struct socket;
+
+/**
+ * struct vmig_tcp - one end of a connection
+ * @sock: referenced by the file it belongs to
+ * @stop: tells a waiting thread to give up
+ * @patience: seconds without a byte that a receive bears; set by the user
+ * @sent, @received: bytes; written by the thread that does the I/O
+ */
+struct vmig_tcp {
+	struct socket *sock;
+	bool (*stop)(void *arg);
+	void *arg;
+	unsigned int patience;
+	u64 sent;
+	u64 received;
+};
+
+int vmig_tcp_attach(struct vmig_tcp *tcp, struct net *net, u32 fd,
+		    bool (*stop)(void *arg), void *arg,
+		    struct netlink_ext_ack *extack);
+void vmig_tcp_detach(struct vmig_tcp *tcp, bool reset);
+
+int vmig_tcp_send(struct vmig_tcp *tcp, const void *head, size_t head_len,
+		  const void *body, size_t body_len, bool more);
+int vmig_tcp_send_pages(struct vmig_tcp *tcp, const struct bio_vec *pages,
+			unsigned int nr, size_t len, bool more);
+int vmig_tcp_recv(struct vmig_tcp *tcp, void *buf, size_t len);
+int vmig_tcp_recv_pages(struct vmig_tcp *tcp, const struct bio_vec *pages,
+			unsigned int nr, size_t len);
+
+void vmig_tcp_wake(struct vmig_tcp *tcp);
+void vmig_tcp_farewell(struct vmig_tcp *tcp, const void *buf, size_t len);
+
+#endif /* _VMIG_TRANSPORT_TCP_H */
