@@ -127,6 +127,7 @@ void vmig_vm_release(struct vmig_vm *vm);
 struct folio *vmig_region_find_folio(struct vmig_region *region, pgoff_t index);
 struct folio *vmig_region_alloc_folio(struct vmig_region *region,
 				      pgoff_t index, bool zero);
+struct folio *vmig_region_alloc_page(struct vmig_region *region, pgoff_t index);
 void vmig_region_publish_folio(struct folio *folio, bool filled);
 int vmig_region_punch(struct vmig_region *region, pgoff_t index,
 		      unsigned long npages);

@@ -135,14 +135,14 @@ static bool may_be_huge(struct vmig_region *region, pgoff_t index)
 }
 
 static struct folio *add_best_folio(struct vmig_region *region, pgoff_t index,
-				    bool zero)
+				    bool zero, bool huge)
 {
 	struct address_space *mapping = region->inode->i_mapping;
 	struct folio *folio = ERR_PTR(-EEXIST);
 
 	filemap_invalidate_lock_shared(mapping);
 	/* No memory, no room, or small neighbours: all leave the small page. */
-	if (may_be_huge(region, index))
+	if (huge && may_be_huge(region, index))
 		folio = add_folio(region, round_down(index, VMIG_CHUNK_PAGES),
 				  HPAGE_PMD_ORDER, zero);
 	if (IS_ERR(folio))
@@ -168,6 +168,27 @@ struct folio *vmig_region_find_folio(struct vmig_region *region, pgoff_t index)
 	return IS_ERR_OR_NULL(folio) ? NULL : folio;
 }
 
+static struct folio *alloc_folio(struct vmig_region *region, pgoff_t index,
+				 bool zero, bool huge)
+{
+	struct folio *folio;
+
+	might_sleep();
+	if (index >= i_size_read(region->inode) >> PAGE_SHIFT)
+		return ERR_PTR(-EINVAL);
+	do {
+		folio = vmig_region_find_folio(region, index);
+		if (folio && !folio_test_uptodate(folio)) {
+			/* Somebody else is filling it. */
+			folio_lock(folio);
+			folio_unlock(folio);
+		}
+		if (!folio)
+			folio = add_best_folio(region, index, zero, huge);
+	} while (folio == ERR_PTR(-EEXIST));
+	return folio;
+}
+
 /**
  * vmig_region_alloc_folio() - Find the folio that holds a page, or make one.
  * @region: the region
@@ -187,22 +208,20 @@ struct folio *vmig_region_find_folio(struct vmig_region *region, pgoff_t index)
 struct folio *vmig_region_alloc_folio(struct vmig_region *region,
 				      pgoff_t index, bool zero)
 {
-	struct folio *folio;
+	return alloc_folio(region, index, zero, true);
+}
 
-	might_sleep();
-	if (index >= i_size_read(region->inode) >> PAGE_SHIFT)
-		return ERR_PTR(-EINVAL);
-	do {
-		folio = vmig_region_find_folio(region, index);
-		if (folio && !folio_test_uptodate(folio)) {
-			/* Somebody else is filling it. */
-			folio_lock(folio);
-			folio_unlock(folio);
-		}
-		if (!folio)
-			folio = add_best_folio(region, index, zero);
-	} while (folio == ERR_PTR(-EEXIST));
-	return folio;
+/**
+ * vmig_region_alloc_page() - Find the folio that holds a page, or make one of
+ *	zeroes that holds nothing else, so that holes around it stay holes.
+ * @region: the region
+ * @index: of the page
+ *
+ * Context, Return: as vmig_region_alloc_folio().
+ */
+struct folio *vmig_region_alloc_page(struct vmig_region *region, pgoff_t index)
+{
+	return alloc_folio(region, index, true, false);
 }
 
 /**
