@@ -140,6 +140,27 @@ int vmig_bridge_check(const char *bridge, struct vmig_err *err)
 	return ret;
 }
 
+/*
+ * A bridge takes the lowest address of its ports as its own. A tap with a
+ * lower one would change the host's address when a VM comes or goes, and the
+ * peers would lose it until their neighbour tables have caught up.
+ */
+static int raise_address(int fd, const char *ifname, struct vmig_err *err)
+{
+	struct ifreq ifr = {};
+
+	memcpy(ifr.ifr_name, ifname, strlen(ifname));
+	if (ioctl(fd, SIOCGIFHWADDR, &ifr))
+		return vmig_err_set(err, errno, "tap %s has no address: %m",
+				    ifname);
+	ifr.ifr_hwaddr.sa_data[0] = (char)0xfe;
+	if (ioctl(fd, SIOCSIFHWADDR, &ifr))
+		return vmig_err_set(err, errno,
+				    "cannot set the address of tap %s: %m",
+				    ifname);
+	return 0;
+}
+
 static int make_tap(const char *ifname, struct vmig_err *err)
 {
 	struct ifreq ifr = { .ifr_flags = IFF_TAP | IFF_NO_PI };
@@ -158,6 +179,8 @@ static int make_tap(const char *ifname, struct vmig_err *err)
 	else if (ioctl(fd, TUNSETPERSIST, 1))
 		ret = vmig_err_set(err, errno, "cannot keep tap %s: %m",
 				   ifname);
+	else
+		ret = raise_address(fd, ifname, err);
 	close(fd);
 	return ret;
 }
