@@ -177,13 +177,14 @@ void vmig_preflight_qemu(struct vmig_source *s)
 	vmig_qmp_call(s->m->qmp, "query-status", NULL, on_status, s);
 }
 
-static int check_file(const char *node, const char *vm, const char *what,
-		      const char *path, int mode, struct vmig_err *err)
+/* The source puts this node's name in front of what is said from here on. */
+static int check_file(const char *vm, const char *what, const char *path,
+		      int mode, struct vmig_err *err)
 {
 	if (!*path || !access(path, mode))
 		return 0;
-	return vmig_err_set(err, errno, "%s of VM %s: %s on node %s: %s", what,
-			    vm, path, node, strerror(errno));
+	return vmig_err_set(err, errno, "%s of VM %s: %s: %s", what, vm, path,
+			    strerror(errno));
 }
 
 static int check_room(struct vmig_daemon *daemon,
@@ -194,21 +195,19 @@ static int check_room(struct vmig_daemon *daemon,
 	struct statvfs st;
 
 	if (statvfs(config->memory, &st))
-		return vmig_err_set(err, errno, "%s on node %s: %s",
-				    config->memory, config->node,
+		return vmig_err_set(err, errno, "%s: %s", config->memory,
 				    strerror(errno));
 	if (room < def->memory)
 		return vmig_err_set(err, ENOMEM,
-				    "node %s has %llu MiB of memory free, VM %s needs %llu MiB",
-				    config->node, (unsigned long long)room >> 20,
-				    def->name,
+				    "%llu MiB of memory are free, VM %s needs %llu MiB",
+				    (unsigned long long)room >> 20, def->name,
 				    (unsigned long long)def->memory >> 20);
 	/* No blocks: mounted without size=. */
 	room = (uint64_t)st.f_bavail * st.f_frsize;
 	if (st.f_blocks && room < def->memory)
 		return vmig_err_set(err, ENOSPC,
-				    "%s on node %s has %llu MiB free, VM %s needs %llu MiB: mount it with a larger size=",
-				    config->memory, config->node,
+				    "%s has %llu MiB free, VM %s needs %llu MiB: mount it with a larger size=",
+				    config->memory,
 				    (unsigned long long)room >> 20, def->name,
 				    (unsigned long long)def->memory >> 20);
 	return 0;
@@ -219,34 +218,31 @@ int vmig_preflight_destination(struct vmig_daemon *daemon,
 			       const struct vmig_definition *def,
 			       struct vmig_err *err)
 {
-	const char *node = daemon->config->node;
 	char what[64];
 	unsigned int i;
 	int ret;
 
 	ret = check_room(daemon, def, err);
 	if (!ret)
-		ret = check_file(node, def->name, "kernel", def->kernel, R_OK,
-				 err);
+		ret = check_file(def->name, "kernel", def->kernel, R_OK, err);
 	if (!ret)
-		ret = check_file(node, def->name, "initrd", def->initrd, R_OK,
-				 err);
+		ret = check_file(def->name, "initrd", def->initrd, R_OK, err);
 	/* QEMU looks for a bare name in its own folders. */
 	if (!ret && strchr(def->bios, '/'))
-		ret = check_file(node, def->name, "bios", def->bios, R_OK, err);
+		ret = check_file(def->name, "bios", def->bios, R_OK, err);
 	if (!ret)
-		ret = check_file(node, def->name, "qemu", daemon->config->qemu,
+		ret = check_file(def->name, "qemu", daemon->config->qemu,
 				 X_OK, err);
 	for (i = 0; !ret && i < def->ndisks; i++) {
 		snprintf(what, sizeof(what), "disk %s", def->disks[i].name);
-		ret = check_file(node, def->name, what, def->disks[i].path,
+		ret = check_file(def->name, what, def->disks[i].path,
 				 R_OK | W_OK, err);
 	}
 	for (i = 0; !ret && i < def->nnics; i++) {
 		ret = vmig_bridge_check(def->nics[i].bridge, err);
 		if (ret)
-			vmig_err_prefix(err, "NIC %s of VM %s on node %s: ",
-					def->nics[i].name, def->name, node);
+			vmig_err_prefix(err, "NIC %s of VM %s: ",
+					def->nics[i].name, def->name);
 	}
 	return ret;
 }

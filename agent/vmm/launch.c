@@ -91,7 +91,14 @@ void vmig_machine_clean(struct vmig_machine *m)
 static void say_why(struct vmig_machine *m, char *why, size_t size)
 {
 	char path[LAUNCH_PATH_MAX], words[512];
+	int status = 0;
 
+	/* Not known of a QEMU that an earlier daemon started. */
+	if (waitpid(m->pid, &status, WNOHANG) == m->pid && WIFSIGNALED(status)) {
+		snprintf(why, size, "QEMU of VM %s was killed by signal %d (%s)",
+			 m->name, WTERMSIG(status), strsignal(WTERMSIG(status)));
+		return;
+	}
 	run_path(m, "log", path);
 	vmig_process_last_words(path, words, sizeof(words));
 	if (words[0])
@@ -118,7 +125,6 @@ static void handle_death(struct vmig_machine *m)
 	say_why(m, why, sizeof(why));
 	if (!m->ended)
 		vmig_log("%s", why);
-	waitpid(m->pid, NULL, WNOHANG);
 	vmig_resume_stop(m);
 	vmig_qmp_close(m->qmp);
 	m->qmp = NULL;

@@ -56,8 +56,9 @@ int vmig_machine_new(struct vmig_machine **machine, struct vmig_daemon *daemon,
 	strcpy(m->name, m->def->name);
 	if (vmig_machine_find(daemon, m->name)) {
 		ret = vmig_err_set(err, EEXIST,
-				   "VM %s exists on node %s already",
-				   m->name, daemon->config->node);
+				   "there is a VM %s already (%s): undefine it, or give one another name",
+				   m->name, vmig_machine_state(
+				   vmig_machine_find(daemon, m->name)));
 		goto err_free;
 	}
 	LIST_INSERT_HEAD(&daemon->machines, m, entry);
