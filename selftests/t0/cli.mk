@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: GPL-2.0
+# The commands, the configuration and the network part of vmig-agent.
+
+CLI_FLAGS := -Wno-missing-prototypes -D_GNU_SOURCE -I$(TOP)/agent -I$(TOP)/uapi \
+	$(shell pkg-config --cflags json-c libnl-genl-3.0)
+CONFIG_SRCS := agent/err.c agent/keyfile.c agent/value.c agent/config.c \
+	agent/definition.c
+
+TESTS += config_test
+config_test-srcs := selftests/t0/config_test.c $(CONFIG_SRCS)
+config_test-flags := $(CLI_FLAGS)
+config_test-libs := -linih
+
+TESTS += report_test
+report_test-srcs := selftests/t0/report_test.c agent/cli/report.c \
+	agent/cli/watch.c agent/cli/format.c agent/cli/json.c agent/nl_name.c
+report_test-flags := $(CLI_FLAGS)
+report_test-libs := $(shell pkg-config --libs json-c)
+
+TESTS += nl_parse_test
+nl_parse_test-srcs := selftests/t0/nl_parse_test.c agent/nl_parse.c
+nl_parse_test-flags := $(CLI_FLAGS)
+nl_parse_test-libs := $(shell pkg-config --libs libnl-genl-3.0)
+
+TESTS += announce_test
+announce_test-srcs := selftests/t0/announce_test.c agent/net/announce.c \
+	agent/net/frame.c agent/net/link.c agent/err.c
+announce_test-flags := $(CLI_FLAGS)
+announce_test-libs := $(shell pkg-config --libs libnl-route-3.0 libsystemd)
