@@ -451,7 +451,7 @@ static void on_message(void *arg, const char *type, struct json_object *msg)
 		vmig_outcome_answer(in->daemon, in->control, msg);
 	else if (!strcmp(type, "commit"))
 		commit(in);
-	else if (!strcmp(type, "abort") && in->step < STEP_RESUME)
+	else if (!strcmp(type, "abort") && in->m && in->step < STEP_RESUME)
 		drop(in, "failed", "node %s: %s", in->node,
 		     reason ? reason : "it gave no reason");
 }
