@@ -43,7 +43,7 @@ guest_define()
 		vcpus = ${GUEST_VCPUS:-1}
 		machine = pc
 		cpu = host
-		bios = qboot.rom
+		bios = /usr/share/qemu/qboot.rom
 		kernel = /tmp/vmlinux
 		initrd = /tmp/initramfs.cpio
 		cmdline = console=ttyS0 quiet panic=-1 mitigations=off ip=$guest_ip/24 gw=10.77.0.254 vmig.report=0 ${2-}
