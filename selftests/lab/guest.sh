@@ -72,7 +72,8 @@ guest_start()
 # hold_start: one TCP connection to the guest, a message every 10 ms
 hold_start()
 {
-	in_switch "$guest_build/tcphold" -t 3600 $guest_ip 7000 >"$SHARE/hold" &
+	# exec, so that the process to signal is tcphold itself
+	(exec "$LAB_TOOL" switch "$guest_build/tcphold" -t 3600 $guest_ip 7000) >"$SHARE/hold" &
 	hold_pid=$!
 	wait_for 10 "a connection to the guest" hold_established
 }
@@ -101,7 +102,7 @@ port_of_guest()
 # running_on HOST: does the guest's QEMU execute there (not paused, not incoming)?
 running_on()
 {
-	[ "$(json .status "$(agent "$1" vm show "$guest" --json 2>/dev/null)" 2>/dev/null)" = running ]
+	[ "$(json .state "$(agent "$1" vm show "$guest" --json 2>/dev/null)" 2>/dev/null)" = running ]
 }
 
 # guest_well: its memory is read once more; fails if a byte was ever wrong
