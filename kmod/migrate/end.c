@@ -95,7 +95,7 @@ static void join_threads(struct vmig_migration *m)
  * Give back the sockets, the VM and what was allocated. No thread is left, and
  * nobody else looks at the channels but under m->lock.
  */
-void vmig_end_give_back(struct vmig_migration *m)
+static void give_back(struct vmig_migration *m)
 {
 	struct vmig_channel *channels = m->channels;
 	unsigned int i, nchannels = m->nchannels;
@@ -108,7 +108,8 @@ void vmig_end_give_back(struct vmig_migration *m)
 	mutex_unlock(&m->lock);
 
 	for (i = 0; i < nchannels; i++) {
-		vmig_tcp_detach(&channels[i].tcp, reset);
+		vmig_tcp_close(&channels[i].tcp, reset);
+		vmig_tcp_detach(&channels[i].tcp);
 		kvfree(channels[i].scratch);
 	}
 	kvfree(channels);
@@ -128,7 +129,8 @@ static void end_migration(struct work_struct *work)
 
 	cancel_delayed_work_sync(&m->tick);
 	join_threads(m);
-	vmig_end_give_back(m);
+	give_back(m);
+	vmig_node_keep_record(m);
 
 	mutex_lock(&m->lock);
 	WARN_ON_ONCE(!vmig_state_may_enter(m->info.role, m->info.state,
@@ -139,7 +141,6 @@ static void end_migration(struct work_struct *work)
 	vmig_migration_notify(m);
 	mutex_unlock(&m->lock);
 
-	vmig_node_keep_record(m);
 	vmig_migration_put(m);
 	put_net(net);
 	/* The queue is flushed before the module's code goes. */
@@ -160,9 +161,13 @@ static void tick(struct work_struct *work)
 	queue_delayed_work(end_queue, &m->tick, TICK);
 }
 
-/* From here on the time limit runs, and vmig_end_begin() may be called. */
+/* From here on vmig_end_begin() may be called, and the time limit runs. */
 void vmig_end_prepare(struct vmig_migration *m)
 {
+	unsigned int i;
+
+	for (i = 0; i < m->nchannels; i++)
+		vmig_tcp_begin(&m->channels[i].tcp);
 	INIT_WORK(&m->end_work, end_migration);
 	INIT_DELAYED_WORK(&m->tick, tick);
 	queue_delayed_work(end_queue, &m->tick, TICK);

@@ -106,7 +106,6 @@ __printf(5, 0)
 int vmig_end_vbegin(struct vmig_migration *m, enum vmig_state state, int error,
 		    bool force, const char *fmt, va_list args);
 void vmig_end_wait(struct vmig_migration *m);
-void vmig_end_give_back(struct vmig_migration *m);
 
 /* node.c APIs: */
 int vmig_node_init(void);

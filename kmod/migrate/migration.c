@@ -114,7 +114,7 @@ static void detach_channels(struct vmig_migration *m)
 	unsigned int i;
 
 	for (i = 0; i < m->nchannels; i++) {
-		vmig_tcp_detach(&m->channels[i].tcp, false);
+		vmig_tcp_detach(&m->channels[i].tcp);
 		kvfree(m->channels[i].scratch);
 	}
 	kvfree(m->channels);
@@ -149,6 +149,7 @@ static int attach_channels(struct vmig_migration *m,
 		err = vmig_tcp_attach(&ch->tcp, m->net, p->fds[ch->index],
 				      channel_stops, ch, extack);
 		if (err) {
+			NL_SET_BAD_ATTR(extack, p->fd_attrs[ch->index]);
 			kvfree(ch->scratch);
 			goto err_detach;
 		}

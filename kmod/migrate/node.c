@@ -60,7 +60,7 @@ void vmig_node_add(struct vmig_migration *m)
 	mutex_unlock(&node->lock);
 }
 
-/* An ended migration stays until enough others have ended. */
+/* @m is about to end: it stays as a record until enough others have ended. */
 void vmig_node_keep_record(struct vmig_migration *m)
 {
 	struct vmig_node *node = node_of(m->net);

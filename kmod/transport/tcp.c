@@ -95,7 +95,6 @@ int vmig_tcp_attach(struct vmig_tcp *tcp, struct net *net, u32 fd,
 		    bool (*stop)(void *arg), void *arg,
 		    struct netlink_ext_ack *extack)
 {
-	const long slice = msecs_to_jiffies(VMIG_TCP_SLICE_MS);
 	struct socket *sock;
 	int err = -EBADF;
 
@@ -118,12 +117,6 @@ int vmig_tcp_attach(struct vmig_tcp *tcp, struct net *net, u32 fd,
 	err = own_socket(tcp, fd, extack);
 	if (err)
 		goto err_put;
-
-	lock_sock(sock->sk);
-	sock->sk->sk_rcvtimeo = slice;
-	sock->sk->sk_sndtimeo = slice;
-	release_sock(sock->sk);
-	tcp_sock_set_nodelay(sock->sk);
 	return 0;
 
 err_put:
@@ -132,22 +125,25 @@ err_put:
 	return err;
 }
 
-/**
- * vmig_tcp_detach() - Give the socket back, shut down.
- * @reset: drop what was not acknowledged. Otherwise pages of the VM would stay
- *	referenced by the send queue until TCP gives up on a dead peer.
- */
-void vmig_tcp_detach(struct vmig_tcp *tcp, bool reset)
+/* Give the socket back, as it is. */
+void vmig_tcp_detach(struct vmig_tcp *tcp)
 {
-	if (!tcp->sock)
-		return;
-	if (reset)
-		tcp_abort(tcp->sock->sk, ECONNABORTED);
-	else
-		kernel_sock_shutdown(tcp->sock, SHUT_RDWR);
 	disown_socket(tcp);
 	sockfd_put(tcp->sock);
 	tcp->sock = NULL;
+}
+
+/* Make the socket fit for what follows; until here it is as it came. */
+void vmig_tcp_begin(struct vmig_tcp *tcp)
+{
+	const long slice = msecs_to_jiffies(VMIG_TCP_SLICE_MS);
+	struct sock *sk = tcp->sock->sk;
+
+	lock_sock(sk);
+	sk->sk_rcvtimeo = slice;
+	sk->sk_sndtimeo = slice;
+	release_sock(sk);
+	tcp_sock_set_nodelay(sk);
 }
 
 /*
@@ -309,7 +305,22 @@ void vmig_tcp_farewell(struct vmig_tcp *tcp, const void *buf, size_t len)
 	if (len)
 		kernel_sendmsg(tcp->sock, &msg, &vec, 1, len);
 	kernel_sock_shutdown(tcp->sock, SHUT_WR);
-	wait_event_idle_timeout(*sk_sleep(sk),
-				!((1 << inet_sk_state_load(sk)) & unacked),
-				FAREWELL);
+	/* TCP's own wake-up is for interruptible sleepers only. */
+	wait_event_interruptible_timeout(*sk_sleep(sk),
+					 !((1 << inet_sk_state_load(sk)) & unacked),
+					 FAREWELL);
+}
+
+/**
+ * vmig_tcp_close() - End the connection; vmig_tcp_detach() follows.
+ * @tcp: the connection
+ * @reset: drop what was not acknowledged. Otherwise pages of the VM would stay
+ *	referenced by the send queue until TCP gives up on a dead peer.
+ */
+void vmig_tcp_close(struct vmig_tcp *tcp, bool reset)
+{
+	if (reset)
+		tcp_abort(tcp->sock->sk, ECONNABORTED);
+	else
+		kernel_sock_shutdown(tcp->sock, SHUT_RDWR);
 }

@@ -41,7 +41,8 @@ struct vmig_tcp {
 int vmig_tcp_attach(struct vmig_tcp *tcp, struct net *net, u32 fd,
 		    bool (*stop)(void *arg), void *arg,
 		    struct netlink_ext_ack *extack);
-void vmig_tcp_detach(struct vmig_tcp *tcp, bool reset);
+void vmig_tcp_detach(struct vmig_tcp *tcp);
+void vmig_tcp_begin(struct vmig_tcp *tcp);
 
 int vmig_tcp_send(struct vmig_tcp *tcp, const void *head, size_t head_len,
 		  const void *body, size_t body_len, bool more);
@@ -53,5 +54,6 @@ int vmig_tcp_recv_pages(struct vmig_tcp *tcp, const struct bio_vec *pages,
 
 void vmig_tcp_wake(struct vmig_tcp *tcp);
 void vmig_tcp_farewell(struct vmig_tcp *tcp, const void *buf, size_t len);
+void vmig_tcp_close(struct vmig_tcp *tcp, bool reset);
 
 #endif /* _VMIG_TRANSPORT_TCP_H */
