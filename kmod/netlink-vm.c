@@ -8,7 +8,7 @@
 #include "netlink.h"
 #include "netlink-gen.h"
 
-static int put_region(struct sk_buff *msg, const struct vmig_region *region)
+static int put_region(struct sk_buff *msg, struct vmig_region *region)
 {
 	struct nlattr *nest = nla_nest_start(msg, VMIG_A_VM_REGION);
 
@@ -16,7 +16,9 @@ static int put_region(struct sk_buff *msg, const struct vmig_region *region)
 	    nla_put_string(msg, VMIG_A_REGION_NAME, region->name) ||
 	    vmig_netlink_put_u64(msg, VMIG_A_REGION_SIZE, region->size) ||
 	    vmig_netlink_put_u64(msg, VMIG_A_REGION_ALLOCATED,
-			      (u64)atomic64_read(&region->pages) << PAGE_SHIFT))
+				 (u64)atomic64_read(&region->pages) << PAGE_SHIFT) ||
+	    nla_put_u32(msg, VMIG_A_REGION_PAGE_SIZE,
+			vmig_region_page_size(region)))
 		return -EMSGSIZE;
 	nla_nest_end(msg, nest);
 	return 0;
@@ -32,7 +34,7 @@ static int put_vm(struct sk_buff *msg, struct vmig_vm *vm)
 	mutex_lock(&vm->lock);
 	for (i = 0; i < vm->nregions && !err; i++)
 		err = put_region(msg, vm->regions[i]);
-	if (!err && vm->claim)
+	if (!err && vm->claim && vm->claim != VMIG_CLAIM_DEBUG)
 		err = nla_put_u32(msg, VMIG_A_VM_MIGRATION, vm->claim);
 	mutex_unlock(&vm->lock);
 	return err;

@@ -129,6 +129,7 @@ struct folio *vmig_region_alloc_folio(struct vmig_region *region,
 				      pgoff_t index, bool zero);
 struct folio *vmig_region_alloc_page(struct vmig_region *region, pgoff_t index);
 void vmig_region_publish_folio(struct folio *folio, bool filled);
+unsigned long vmig_region_page_size(struct vmig_region *region);
 int vmig_region_punch(struct vmig_region *region, pgoff_t index,
 		      unsigned long npages);
 

@@ -126,6 +126,13 @@ err_uncharge:
 	return ERR_PTR(err);
 }
 
+/* Return: bytes of the pages that it is mapped with if aligned and untracked. */
+unsigned long vmig_region_page_size(struct vmig_region *region)
+{
+	return mount_of(region)->huge && VMIG_CHUNK_PAGES == HPAGE_PMD_NR ?
+	       VMIG_CHUNK_SIZE : PAGE_SIZE;
+}
+
 static bool may_be_huge(struct vmig_region *region, pgoff_t index)
 {
 	loff_t end = (loff_t)(vmig_chunk_of(index) + 1) << VMIG_CHUNK_SHIFT;

@@ -6,11 +6,14 @@
  * blames or misses: all three are what users and the agent rely on.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <linux/capability.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -442,6 +445,60 @@ TEST_F(netlink, needs_initial_user_namespace)
 	EXPECT_EQ(0, allowed(&other));
 	EXPECT_EQ(0, allowed(&self->user));
 	nl_close(&other);
+}
+
+#define REGIONS_MAX	16
+#define NAME_61		"012345678901234567890123456789012345678901234567890123456789_"
+
+/* All regions of the largest VM, with the longest names, fit in one message. */
+TEST_F(netlink, tells_a_vm)
+{
+	const struct nl_attr vm[] = { STR(VM_NAME, NAME_61 "vm"), {} };
+	struct nl_message *message = malloc(sizeof(*message));
+	const struct nlattr *attr, *field;
+	unsigned int n = 0;
+	char path[PATH_MAX], name[64];
+	int fd, i;
+
+	ASSERT_NE(NULL, message);
+	ASSERT_EQ(0, node_mount("huge=always"));
+	ASSERT_EQ(0, chdir(node_mountpoint()));
+	ASSERT_EQ(0, mkdir(NAME_61 "vm", 0700));
+	for (i = 0; i < REGIONS_MAX; i++) {
+		snprintf(path, sizeof(path), NAME_61 "vm/" NAME_61 "%02d", i);
+		fd = open(path, O_RDWR | O_CREAT, 0600);
+		ASSERT_LE(0, fd);
+		ASSERT_EQ(0, ftruncate(fd, (i + 1) * 4096UL));
+		/* The first page of even ones is there. */
+		if (!(i & 1))
+			ASSERT_EQ(1, pwrite(fd, "x", 1, 0));
+		close(fd);
+	}
+	ASSERT_EQ(0, nl_call(&self->user, VMIG_CMD_VM_GET, vm, message,
+			     &self->result));
+	EXPECT_STREQ(NAME_61 "vm", nl_string(message, VMIG_A_VM_NAME));
+	EXPECT_EQ(NULL, message->attrs[VMIG_A_VM_MIGRATION]);
+	mnl_attr_for_each(attr, (struct nlmsghdr *)message->buffer,
+			  sizeof(struct genlmsghdr)) {
+		const struct nlattr *fields[VMIG_A_REGION_MAX + 1] = {};
+
+		if (mnl_attr_get_type(attr) != VMIG_A_VM_REGION)
+			continue;
+		mnl_attr_for_each_nested(field, attr)
+			fields[mnl_attr_get_type(field)] = field;
+		snprintf(name, sizeof(name), NAME_61 "%02u", n);
+		EXPECT_STREQ(name,
+			     mnl_attr_get_str(fields[VMIG_A_REGION_NAME]));
+		EXPECT_EQ((n + 1) * 4096,
+			  mnl_attr_get_u64(fields[VMIG_A_REGION_SIZE]));
+		EXPECT_EQ(n & 1 ? 0 : 4096,
+			  mnl_attr_get_u64(fields[VMIG_A_REGION_ALLOCATED]));
+		EXPECT_EQ(2 << 20,
+			  mnl_attr_get_u32(fields[VMIG_A_REGION_PAGE_SIZE]));
+		n++;
+	}
+	EXPECT_EQ(REGIONS_MAX, n);
+	free(message);
 }
 
 /* A VM that goes while VMs are dumped makes the dump an interrupted one. */
