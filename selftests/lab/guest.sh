@@ -83,13 +83,17 @@ hold_established()
 	in_switch ss -Htn state established "( dport = :7000 )" | grep -q .
 }
 
-# hold_end: its verdict, JSON on stdout
+# hold_end: sets hold to the connection's verdict, JSON; fails if it did not live
+# Not to be called in $(...), where nobody can wait for tcphold.
 hold_end()
 {
 	kill -TERM "$hold_pid"
-	wait "$hold_pid" || true
+	wait "$hold_pid"
+	local status=$?
 	hold_pid=
-	cat "$SHARE/hold"
+	# shellcheck disable=SC2034 # for the caller
+	hold=$(cat "$SHARE/hold")
+	return $status
 }
 
 # port_of_guest: the switch's port that the guest's MAC was learnt on, a tap

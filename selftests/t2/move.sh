@@ -31,7 +31,7 @@ step "the guest found no bad byte"
 echo "# $(guest_well)"
 
 step "the connection lost nothing"
-hold=$(hold_end)
+hold_end || fail "the connection did not last: $hold"
 echo "# $hold"
 same "the connection lives" true "$(json .alive "$hold")"
 same "messages lost" 0 "$(json .lost "$hold")"
