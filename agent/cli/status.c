@@ -41,12 +41,17 @@ static void print_regions(const struct vmig_vm_info *vm)
 {
 	unsigned int i;
 
-	for (i = 0; i < vm->nregions; i++)
-		printf("  region %-5s %s, of which %s allocated, in pages of %s\n",
-		       vm->regions[i].name,
-		       vmig_text_bytes(vm->regions[i].size).s,
-		       vmig_text_bytes(vm->regions[i].allocated).s,
-		       vmig_text_bytes(vm->regions[i].page_size).s);
+	for (i = 0; i < vm->nregions; i++) {
+		const struct vmig_region_info *region = &vm->regions[i];
+
+		printf("  region %-5s %s, of which %s allocated",
+		       region->name, vmig_text_bytes(region->size).s,
+		       vmig_text_bytes(region->allocated).s);
+		if (region->page_size)
+			printf(", in pages of %s",
+			       vmig_text_bytes(region->page_size).s);
+		putchar('\n');
+	}
 }
 
 static int print_all_json(struct vmig_nl *nl, const struct vmig_mig_info *list,

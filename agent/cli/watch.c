@@ -11,8 +11,12 @@
 
 #define COLUMNS_DEFAULT	80
 #define LINE_MAX_LEN	512
-/* The bar takes what the figures leave, within these. */
-#define BAR_MIN		10
+/* From this width on the figures have their names. */
+#define COLUMNS_WIDE	110
+/* Room for the figures, so that the bar does not jump when they change. */
+#define FIGURES_WIDE	80
+#define FIGURES_NARROW	56
+#define BAR_MIN		6
 #define BAR_MAX		40
 
 static const char * const stage_texts[] = {
@@ -37,60 +41,68 @@ void vmig_watch_init(struct vmig_watch *watch, FILE *out)
 		watch->columns = size.ws_col;
 }
 
-/* What is done of what has to be on the other node, in percent. */
+/* What is done of what has to be on the other node; 100 only if all is. */
 static unsigned int percent(const struct vmig_mig_info *info)
 {
 	const struct vmig_counters *c = &info->counters;
 
 	if (info->stage > VMIG_STAGE_MODIFIED)
 		return 100;
-	if (!c->allocated_bytes || info->stage < VMIG_STAGE_MEMORY)
+	if (info->stage < VMIG_STAGE_MEMORY ||
+	    c->remaining_bytes >= c->allocated_bytes)
 		return 0;
-	if (c->remaining_bytes >= c->allocated_bytes)
-		return 0;
-	return 100 - 100 * c->remaining_bytes / c->allocated_bytes;
+	return 100.0 * (c->allocated_bytes - c->remaining_bytes) /
+	       c->allocated_bytes;
 }
 
-static int format_figures(char *line, size_t size,
-			  const struct vmig_mig_info *info)
+static void format_figures(char *text, size_t size, bool wide,
+			   const struct vmig_mig_info *info)
 {
 	const struct vmig_counters *c = &info->counters;
+	struct vmig_text left = vmig_text_bytes(c->remaining_bytes);
+	struct vmig_text dirty = vmig_text_bytes(c->dirty_rate * 4096);
+	struct vmig_text sent = vmig_text_bytes(c->throughput);
+	/* Nothing can be predicted before the first round is over. */
+	struct vmig_text blackout = { "?" };
 
+	if (c->predicted_blackout)
+		blackout = vmig_text_ms(c->predicted_blackout);
 	if (info->stage != VMIG_STAGE_MEMORY &&
 	    info->stage != VMIG_STAGE_MODIFIED)
-		return snprintf(line, size, " %3u%% %s", percent(info),
-				stage_texts[info->stage]);
-	return snprintf(line, size,
-			" %3u%% round %u, %s left, dirty %s/s, sent %s/s, blackout ~%s",
-			percent(info), c->round,
-			vmig_text_bytes(c->remaining_bytes).s,
-			vmig_text_bytes(c->dirty_rate * 4096).s,
-			vmig_text_bytes(c->throughput).s,
-			vmig_text_ms(c->predicted_blackout).s);
+		snprintf(text, size, "%s", stage_texts[info->stage]);
+	else if (wide)
+		snprintf(text, size,
+			 "round %u, %s left, dirty %s/s, sent %s/s, blackout ~%s",
+			 c->round, left.s, dirty.s, sent.s, blackout.s);
+	else
+		snprintf(text, size, "round %u, %s left, +%s/s, %s/s, ~%s",
+			 c->round, left.s, dirty.s, sent.s, blackout.s);
 }
 
 static void draw_bar(struct vmig_watch *watch, const struct vmig_mig_info *info)
 {
-	char head[VMIG_NAME_MAX + 32], figures[LINE_MAX_LEN];
-	char bar[BAR_MAX + 1], line[2 * LINE_MAX_LEN];
+	bool wide = watch->columns >= COLUMNS_WIDE;
+	char figures[LINE_MAX_LEN], line[2 * LINE_MAX_LEN];
+	char bar[BAR_MAX + 3] = "";
 	int used, width, full;
 
-	used = snprintf(head, sizeof(head), "%s %u/6 %-8s", info->vm,
-			info->stage, vmig_stage_name(info->stage));
-	used += format_figures(figures, sizeof(figures), info);
-	/* Two brackets and a blank; the last column would wrap. */
-	width = (int)watch->columns - used - 4;
+	format_figures(figures, sizeof(figures), wide, info);
+	used = snprintf(line, sizeof(line), "%s %-8s ", info->vm,
+			vmig_stage_name(info->stage));
+	/* Brackets, and the last column, which would wrap. */
+	width = (int)watch->columns - used - 3 -
+		(wide ? FIGURES_WIDE : FIGURES_NARROW);
 	if (width > BAR_MAX)
 		width = BAR_MAX;
-	full = width * (int)percent(info) / 100;
-	if (width < BAR_MIN) {
-		snprintf(line, sizeof(line), "%s%s", head, figures);
-	} else {
-		memset(bar, '#', full);
-		memset(bar + full, '.', width - full);
-		bar[width] = '\0';
-		snprintf(line, sizeof(line), "%s [%s]%s", head, bar, figures);
+	if (width >= BAR_MIN) {
+		full = width * (int)percent(info) / 100;
+		bar[0] = '[';
+		memset(bar + 1, '#', full);
+		memset(bar + 1 + full, '.', width - full);
+		bar[width + 1] = ']';
 	}
+	snprintf(line + used, sizeof(line) - used, "%s %3u%% %s", bar,
+		 percent(info), figures);
 	if (strlen(line) >= watch->columns)
 		line[watch->columns - 1] = '\0';
 	fprintf(watch->out, "\r\033[K%s", line);

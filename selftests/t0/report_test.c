@@ -224,9 +224,26 @@ TEST_F(out, watch_bar)
 	vmig_watch_update(&watch, &done);
 	vmig_watch_end(&watch);
 	EXPECT_TEXT(
-"\r\033[Kweb1 2/6 memory   [###############.............]  55% round 1, 64.5M left, dirty 3.1M/s, sent 92.0M/s, blackout ~701 ms"
-"\r\033[Kweb1 6/6 network  [########################################] 100% telling the network"
+"\r\033[Kweb1 memory   [############...........]  54% round 1, 64.5M left, dirty 3.1M/s, sent 92.0M/s, blackout ~701 ms"
+"\r\033[Kweb1 network  [#######################] 100% telling the network"
 "\r\033[K");
+}
+
+TEST_F(out, watch_bar_on_80_columns)
+{
+	struct vmig_mig_info info = running();
+	struct vmig_watch watch;
+
+	vmig_watch_init(&watch, self->file);
+	watch.terminal = true;
+	info.counters.predicted_blackout = 0;
+	vmig_watch_update(&watch, &info);
+	/* All but one page is not all. */
+	info.counters.remaining_bytes = 4096;
+	vmig_watch_update(&watch, &info);
+	EXPECT_TEXT(
+"\r\033[Kweb1 memory   [###....]  54% round 1, 64.5M left, +3.1M/s, 92.0M/s, ~?"
+"\r\033[Kweb1 memory   [######.]  99% round 1, 4.0K left, +3.1M/s, 92.0M/s, ~?");
 }
 
 /* Whatever the width, a line never wraps: it could not be redrawn. */
