@@ -34,9 +34,9 @@ static int put_stages(struct sk_buff *msg, const struct vmig_migration_info *m)
 		if (!nest ||
 		    nla_put_u32(msg, VMIG_A_STAGE_TIME_STAGE, stage) ||
 		    vmig_netlink_put_u64(msg, VMIG_A_STAGE_TIME_START,
-				      m->stages[stage].start) ||
+					 m->stages[stage].start) ||
 		    vmig_netlink_put_u64(msg, VMIG_A_STAGE_TIME_DURATION,
-				      m->stages[stage].duration))
+					 m->stages[stage].duration))
 			return -EMSGSIZE;
 		nla_nest_end(msg, nest);
 	}

@@ -6,12 +6,16 @@
  * All run under genetlink's cb_lock, shared, so that unregistering the family
  * waits for them.
  */
-#include <linux/ctype.h>
+#include <linux/string.h>
 #include "compat/compat.h"
 #include "compat/genetlink.h"
 #include "netlink.h"
 #include "netlink-agent.h"
 #include "netlink-gen.h"
+
+#define NAME_CHARS	"ABCDEFGHIJKLMNOPQRSTUVWXYZ"	\
+			"abcdefghijklmnopqrstuvwxyz"	\
+			"0123456789._-"
 
 /**
  * vmig_netlink_run() - Run an operation; acknowledge its failure.
@@ -73,12 +77,9 @@ int vmig_netlink_need(struct genl_info *info, int attr, const char *what)
 int vmig_netlink_check_name(struct genl_info *info, int attr)
 {
 	const char *name = nla_data(info->attrs[attr]);
-	const char *c;
 
-	for (c = name; isascii(*c) && (isalnum(*c) || strchr("._-", *c)); c++)
-		if (!*c)
-			break;
-	if (!*c && *name && strcmp(name, ".") && strcmp(name, ".."))
+	if (*name && !name[strspn(name, NAME_CHARS)] &&
+	    strcmp(name, ".") && strcmp(name, ".."))
 		return 0;
 	NL_SET_BAD_ATTR(info->extack, info->attrs[attr]);
 	NL_SET_ERR_MSG_FMT(info->extack,
