@@ -28,7 +28,7 @@ static struct vmig_machine *find(struct vmig_daemon *daemon,
 	struct vmig_machine *m = vmig_machine_find(daemon, request->vm);
 	char message[256];
 
-	if (m)
+	if (m && !vmig_machine_is_leaving(m))
 		return m;
 	snprintf(message, sizeof(message),
 		 "there is no VM %s on node %s; `vmig-agent vm list` tells those there are",
@@ -270,8 +270,10 @@ static void handle_list(struct vmig_daemon *daemon,
 	struct json_object *list = json_object_new_array();
 	struct vmig_machine *m;
 
-	LIST_FOREACH(m, &daemon->machines, entry)
-		json_object_array_add(list, describe(m));
+	LIST_FOREACH(m, &daemon->machines, entry) {
+		if (!vmig_machine_is_leaving(m))
+			json_object_array_add(list, describe(m));
+	}
 	vmig_json_add_string(o, "node", daemon->config->node);
 	json_object_object_add(o, "vms", list);
 	answer_json(daemon, request, o);

@@ -24,11 +24,12 @@
 
 /* Four times what QEMU's start takes in an emulated, busy host. */
 #define PREPARE_LIMIT_US (60 * 1000 * 1000ULL)
+#define RETRY_US	 (100 * 1000ULL)
 
 enum step {
 	STEP_VISIT,	/* a peer is connected and has not said what for */
-	STEP_PREPARE,	/* QEMU starts, channels are made */
-	STEP_INCOMING,	/* memory, then device state arrive */
+	STEP_PREPARE,	/* channels are made, QEMU starts */
+	STEP_INCOMING,	/* memory arrives, QEMU may still start */
 	STEP_LOADED,	/* all is here; the source decides */
 	STEP_RESUME,	/* committed; QEMU was told to continue */
 	STEP_NETWORK,	/* the VM runs; the network is told */
@@ -38,9 +39,10 @@ enum step {
 /**
  * struct vmig_incoming - one migration, from the peer's first word
  * @m: the VM; NULL in STEP_VISIT. Its ops are ours.
+ * @setup: put off until an earlier QEMU of the VM has died; or NULL
  * @fds: @nchannels data channels and the state connection, -1 while missing
- * @refused: what the source is told if it commits all the same
  * @id: in the kernel, 0 before STEP_INCOMING
+ * @answered: QEMU is up; @receptive: ... and waits for the device state
  * @ready: the kernel has all memory, and it is right
  * @loaded: QEMU has read the device state
  */
@@ -48,6 +50,7 @@ struct vmig_incoming {
 	LIST_ENTRY(vmig_incoming) entry;
 	struct vmig_daemon *daemon;
 	struct vmig_machine *m;
+	struct json_object *setup;
 	struct vmig_conn *control;
 	char node[VMIG_NAME_MAX + 1];
 	uint8_t token[VMIG_TOKEN_LEN];
@@ -59,7 +62,8 @@ struct vmig_incoming {
 	unsigned int nchannels;
 	unsigned int connected;
 	struct vmig_mig_params params;
-	bool qemu_ready;
+	bool answered;
+	bool receptive;
 	bool ready;
 	bool loaded;
 };
@@ -71,6 +75,7 @@ static void destroy(struct vmig_incoming *in)
 	LIST_REMOVE(in, entry);
 	sd_event_source_disable_unref(in->limit);
 	vmig_conn_close(in->control);
+	json_object_put(in->setup);
 	for (i = 0; i <= VMIG_CHANNELS_MAX; i++) {
 		if (in->fds[i] >= 0)
 			close(in->fds[i]);
@@ -157,7 +162,7 @@ static int on_limit(sd_event_source *source, uint64_t usec, void *arg)
 
 	(void)source;
 	(void)usec;
-	drop(in, "failed", in->qemu_ready ?
+	drop(in, "failed", in->step == STEP_PREPARE ?
 	     "the channels were not connected within %llu s" :
 	     "QEMU did not start within %llu s",
 	     (unsigned long long)PREPARE_LIMIT_US / 1000000);
@@ -173,6 +178,19 @@ static void on_qmp(void *arg, struct json_object *ret, const char *why)
 		drop(in, "failed", "QEMU of VM %s: %s", in->m->name, why);
 }
 
+static void on_receptive(void *arg, struct json_object *ret, const char *why)
+{
+	struct vmig_incoming *in = arg;
+
+	on_qmp(in, ret, why);
+	if (why)
+		return;
+	in->receptive = true;
+	in->limit = sd_event_source_disable_unref(in->limit);
+	say(in, "ready", NULL);
+}
+
+/* QEMU is up and the state connection is made. */
 static void prepare_qemu(struct vmig_incoming *in)
 {
 	/*
@@ -182,10 +200,13 @@ static void prepare_qemu(struct vmig_incoming *in)
 	static const char * const names[] = {
 		"events", "x-ignore-shared", "late-block-activate",
 	};
-	struct json_object *args = vmig_json_new(NULL);
-	struct json_object *list = json_object_new_array();
+	struct json_object *args, *list;
 	unsigned int i;
 
+	if (in->step != STEP_INCOMING || !in->answered)
+		return;
+	args = vmig_json_new(NULL);
+	list = json_object_new_array();
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		struct json_object *o = vmig_json_new(NULL);
 
@@ -199,28 +220,22 @@ static void prepare_qemu(struct vmig_incoming *in)
 			 on_qmp, in);
 	args = vmig_json_new(NULL);
 	vmig_json_add_string(args, "uri", "fd:vmig-state");
-	vmig_qmp_call(in->m->qmp, "migrate-incoming", args, on_qmp, in);
+	vmig_qmp_call(in->m->qmp, "migrate-incoming", args, on_receptive, in);
+	close(in->fds[in->nchannels]);
+	in->fds[in->nchannels] = -1;
 }
 
-static void close_channels(struct vmig_incoming *in)
-{
-	unsigned int i;
-
-	for (i = 0; i <= in->nchannels; i++) {
-		close(in->fds[i]);
-		in->fds[i] = -1;
-	}
-}
-
-/* QEMU has made the regions and all connections are there: let it come. */
+/*
+ * All connections are there: let the memory come. QEMU starts meanwhile; with
+ * x-ignore-shared it must not touch memory that is another QEMU's until then.
+ */
 static void start_incoming(struct vmig_incoming *in)
 {
 	struct vmig_err err;
+	unsigned int i;
 
-	if (in->step != STEP_PREPARE || !in->qemu_ready ||
-	    in->connected != in->nchannels + 1)
+	if (in->step != STEP_PREPARE || in->connected != in->nchannels + 1)
 		return;
-	in->limit = sd_event_source_disable_unref(in->limit);
 	in->params.vm = in->m->name;
 	in->params.node = in->node;
 	in->params.role = VMIG_ROLE_DESTINATION;
@@ -228,15 +243,18 @@ static void start_incoming(struct vmig_incoming *in)
 	memcpy(in->params.sockets, in->fds,
 	       in->nchannels * sizeof(in->fds[0]));
 	in->params.nsockets = in->nchannels;
-	prepare_qemu(in);
 	if (vmig_nl_migration_new(in->daemon->nl, &in->params, &in->id, &err) ||
 	    vmig_nl_migration_start(in->daemon->nl, in->id, &err)) {
 		drop(in, "failed", "%s", err.text);
 		return;
 	}
-	close_channels(in);
+	for (i = 0; i < in->nchannels; i++) {
+		close(in->fds[i]);
+		in->fds[i] = -1;
+	}
 	in->step = STEP_INCOMING;
 	say(in, "incoming", NULL);
+	prepare_qemu(in);
 }
 
 static void on_announced(void *arg, int error, const struct vmig_err *err)
@@ -354,8 +372,8 @@ static void on_ready(void *arg)
 {
 	struct vmig_incoming *in = arg;
 
-	in->qemu_ready = true;
-	start_incoming(in);
+	in->answered = true;
+	prepare_qemu(in);
 }
 
 static void on_died(void *arg, const char *why)
@@ -419,11 +437,48 @@ static int read_setup(struct vmig_incoming *in, struct json_object *msg,
 	return vmig_preflight_destination(in->daemon, in->m->def, err);
 }
 
+static void handle_setup(struct vmig_incoming *in, struct json_object *msg);
+
+static int on_retry(sd_event_source *source, uint64_t usec, void *arg)
+{
+	struct vmig_incoming *in = arg;
+	struct json_object *setup = in->setup;
+
+	(void)source;
+	(void)usec;
+	in->setup = NULL;
+	handle_setup(in, setup);
+	json_object_put(setup);
+	return 0;
+}
+
+/*
+ * A VM that just left and comes back may meet its own QEMU, which still has
+ * to die. The source's time limit ends it if that takes too long.
+ */
+static bool put_off(struct vmig_incoming *in, struct json_object *msg)
+{
+	const char *vm = vmig_json_string(msg, "vm");
+	struct vmig_machine *m = vm ? vmig_machine_find(in->daemon, vm) : NULL;
+
+	if (!m || !vmig_machine_is_leaving(m))
+		return false;
+	if (!in->setup)
+		in->setup = json_object_get(msg);
+	sd_event_source_disable_unref(in->limit);
+	in->limit = NULL;
+	sd_event_add_time_relative(in->daemon->event, &in->limit,
+				   CLOCK_MONOTONIC, RETRY_US, 0, on_retry, in);
+	return true;
+}
+
 static void handle_setup(struct vmig_incoming *in, struct json_object *msg)
 {
 	struct vmig_err err;
 	int ret;
 
+	if (put_off(in, msg))
+		return;
 	ret = read_setup(in, msg, &err);
 	if (ret) {
 		vmig_log("VM of node %s refused: %s", in->node, err.text);
@@ -432,6 +487,8 @@ static void handle_setup(struct vmig_incoming *in, struct json_object *msg)
 		return;
 	}
 	in->step = STEP_PREPARE;
+	sd_event_source_disable_unref(in->limit);
+	in->limit = NULL;
 	sd_event_add_time_relative(in->daemon->event, &in->limit,
 				   CLOCK_MONOTONIC, PREPARE_LIMIT_US, 0,
 				   on_limit, in);

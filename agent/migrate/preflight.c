@@ -86,7 +86,7 @@ int vmig_preflight_source(struct vmig_daemon *daemon,
 	if (ret)
 		return ret;
 	m = vmig_machine_find(daemon, request->vm);
-	if (!m)
+	if (!m || vmig_machine_is_leaving(m))
 		return vmig_err_set(err, ENOENT,
 				    "there is no VM %s on node %s; `vmig-agent vm list` tells those there are",
 				    request->vm, daemon->config->node);

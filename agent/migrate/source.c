@@ -32,7 +32,7 @@ static const struct {
 	[VMIG_STEP_CONNECT] = { 10, "the other node did not greet" },
 	[VMIG_STEP_SETUP] = { 15, "the other node did not accept the VM" },
 	[VMIG_STEP_CHANNELS] = { 15, "the channels were not connected" },
-	[VMIG_STEP_PREPARE] = { 60, "the other node's QEMU did not start" },
+	[VMIG_STEP_PREPARE] = { 60, "the other node did not wait for the memory" },
 	[VMIG_STEP_PRECOPY] = { 0, NULL },
 	[VMIG_STEP_STOP] = { 30, "QEMU did not stop the VM" },
 	[VMIG_STEP_FINAL] = { 0, NULL },
@@ -228,7 +228,7 @@ static void start_precopy(struct vmig_source *s)
 {
 	struct vmig_err err;
 
-	if (s->step != VMIG_STEP_PREPARE || !s->prepared || !s->peer_ready)
+	if (s->step != VMIG_STEP_PREPARE || !s->prepared || !s->incoming)
 		return;
 	vmig_source_enter(s, VMIG_STEP_PRECOPY);
 	if (vmig_nl_migration_start(s->daemon->nl, s->id, &err))
@@ -270,6 +270,15 @@ void vmig_source_channels_ready(struct vmig_source *s)
 	vmig_source_enter(s, VMIG_STEP_PREPARE);
 	vmig_switchover_prepare(s, s->channels[s->nchannels].fd);
 	vmig_channels_close(s);
+}
+
+/* Memory is nearly there, and somebody waits for the rest. */
+static void stop(struct vmig_source *s)
+{
+	if (s->step != VMIG_STEP_PRECOPY || !s->converged || !s->ready)
+		return;
+	vmig_source_enter(s, VMIG_STEP_STOP);
+	vmig_switchover_stop(s);
 }
 
 /* vmig_source_stopped() - The VM stands still and its I/O is drained. */
@@ -327,8 +336,7 @@ void vmig_source_committed(struct vmig_source *s)
 					    &err))
 			vmig_log("migration %u: %s", s->id, err.text);
 	}
-	/* The claim goes with the migration, the memory after the claim. */
-	if (!s->dead || !s->announced)
+	if (!s->announced)
 		return;
 	if (vmig_nl_migration_done(s->daemon->nl, s->id, s->blackout, &err))
 		vmig_log("migration %u: %s", s->id, err.text);
@@ -345,9 +353,12 @@ static void on_message(void *arg, const char *type, struct json_object *msg)
 	if (!strcmp(type, "accepted") && s->step == VMIG_STEP_SETUP) {
 		vmig_source_enter(s, VMIG_STEP_CHANNELS);
 		vmig_channels_connect(s);
-	} else if (!strcmp(type, "incoming") && !s->peer_ready) {
-		s->peer_ready = true;
+	} else if (!strcmp(type, "incoming")) {
+		s->incoming = true;
 		start_precopy(s);
+	} else if (!strcmp(type, "ready")) {
+		s->ready = true;
+		stop(s);
 	} else if (!strcmp(type, "loaded") && s->step == VMIG_STEP_DEVICE) {
 		s->loaded = true;
 		commit(s);
@@ -434,8 +445,8 @@ void vmig_source_notify(struct vmig_source *s, const struct vmig_mig_info *info)
 			 info->reason[0] ? info->reason : "the migration ended");
 		run_on(s);
 	} else if (info->converged && s->step == VMIG_STEP_PRECOPY) {
-		vmig_source_enter(s, VMIG_STEP_STOP);
-		vmig_switchover_stop(s);
+		s->converged = true;
+		stop(s);
 	} else if (info->state == VMIG_STATE_HANDOFF &&
 		   s->step == VMIG_STEP_FINAL) {
 		vmig_source_enter(s, VMIG_STEP_DEVICE);

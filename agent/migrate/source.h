@@ -29,7 +29,7 @@ enum vmig_step {
 	VMIG_STEP_CONNECT,	/* reach and greet the other node */
 	VMIG_STEP_SETUP,	/* it checks the definition */
 	VMIG_STEP_CHANNELS,	/* connect channels, claim the memory */
-	VMIG_STEP_PREPARE,	/* it starts its QEMU */
+	VMIG_STEP_PREPARE,	/* both sides get ready for the memory */
 	VMIG_STEP_PRECOPY,	/* the kernel copies, the VM runs */
 	VMIG_STEP_STOP,		/* QEMU stops the VM */
 	VMIG_STEP_FINAL,	/* the kernel copies the rest */
@@ -58,7 +58,9 @@ struct vmig_channel {
  *	descriptor is closed once the kernel or QEMU has its own.
  * @control: NULL in VMIG_STEP_DOUBT between two attempts
  * @prepared: QEMU took its parameters and the state connection
- * @peer_ready: the other node's kernel and QEMU wait for us
+ * @incoming: the other node's kernel waits for the memory
+ * @ready: ... and its QEMU for the device state
+ * @converged: the kernel says that the VM can be stopped
  * @saved: QEMU has written the device state
  * @checked: ... and it was no guest memory
  * @loaded: the other QEMU has read it
@@ -85,7 +87,9 @@ struct vmig_source {
 	unsigned int connected;
 
 	bool prepared;
-	bool peer_ready;
+	bool incoming;
+	bool ready;
+	bool converged;
 	bool saved;
 	bool checked;
 	bool loaded;

@@ -2,6 +2,7 @@
 /* The start and the end of a VM's QEMU, and what is made and removed with it. */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -221,9 +222,26 @@ static int watch(struct vmig_machine *m, struct vmig_err *err)
 	return 0;
 }
 
+/* QEMU takes it as it is; an arriving VM's memory is received before. */
+static int make_region(struct vmig_machine *m, struct vmig_err *err)
+{
+	char path[LAUNCH_PATH_MAX + 8];
+	int fd, ret = 0;
+
+	snprintf(path, sizeof(path), "%s/%s/ram", m->daemon->config->memory,
+		 m->name);
+	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0 || ftruncate(fd, (off_t)m->def->memory))
+		ret = vmig_err_set(err, errno, "%s: %s", path, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return ret;
+}
+
 static int make_folders(struct vmig_machine *m, struct vmig_err *err)
 {
 	char path[LAUNCH_PATH_MAX];
+	int ret;
 
 	run_path(m, "", path);
 	if (mkdir(path, 0700) && errno != EEXIST)
@@ -236,7 +254,8 @@ static int make_folders(struct vmig_machine *m, struct vmig_err *err)
 				    "cannot make %s, the VM's memory: %s; remove it or find out who uses it" :
 				    "cannot make %s, the VM's memory: %s; is vmigfs mounted there?",
 				    path, strerror(errno));
-	return vmig_store_incoming(m, err);
+	ret = vmig_store_incoming(m, err);
+	return ret ? ret : make_region(m, err);
 }
 
 static int make_taps(struct vmig_machine *m, struct vmig_err *err)

@@ -106,3 +106,12 @@ const char *vmig_machine_state(const struct vmig_machine *m)
 		return VMIG_VM_OUTGOING;
 	return m->running ? VMIG_VM_RUNNING : VMIG_VM_PAUSED;
 }
+
+/*
+ * vmig_machine_is_leaving() - It is not this node's VM any more, only its
+ * QEMU takes a moment to die. Users do not see it.
+ */
+bool vmig_machine_is_leaving(const struct vmig_machine *m)
+{
+	return m->ended && !m->owned && !m->incoming;
+}

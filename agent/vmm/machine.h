@@ -80,6 +80,7 @@ void vmig_machine_free(struct vmig_machine *m);
 void vmig_machine_use(struct vmig_machine *m,
 		      const struct vmig_machine_ops *ops, void *arg);
 const char *vmig_machine_state(const struct vmig_machine *m);
+bool vmig_machine_is_leaving(const struct vmig_machine *m);
 
 /* store.c APIs: */
 int vmig_store_own(struct vmig_machine *m, const uint8_t *token,
