@@ -1,0 +1,8 @@
+# SPDX-License-Identifier: GPL-2.0
+# Migrations between two nodes on one machine.
+
+PAIR_SRCS := selftests/t1/pair.c selftests/t1/nl.c
+
+TESTS += migrate_test
+migrate_test-srcs := selftests/t1/migrate_test.c $(PAIR_SRCS)
+migrate_test-libs := -lmnl

@@ -1,0 +1,399 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Two nodes on one machine. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <netinet/in.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "pair.h"
+
+#define ADDRESS_A	"10.1.1.1"
+#define ADDRESS_B	"10.1.1.2"
+#define WAIT_MS		60000
+
+static int complain(const char *fmt, ...)
+{
+	va_list args;
+	int err = errno;
+
+	va_start(args, fmt);
+	fprintf(stderr, "# ");
+	vfprintf(stderr, fmt, args);
+	fprintf(stderr, " (%s)\n", strerror(err));
+	va_end(args);
+	return -1;
+}
+
+int pair_enter(const struct side *side)
+{
+	if (setns(side->netns, CLONE_NEWNET))
+		return complain("cannot enter the namespace of %s", side->name);
+	return 0;
+}
+
+static int run(const char *fmt, ...)
+{
+	char line[256];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(line, sizeof(line), fmt, args);
+	va_end(args);
+	return system(line) ? complain("%s", line) : 0;
+}
+
+static int new_namespace(struct side *side, const char *name,
+			 const char *address)
+{
+	side->name = name;
+	side->address = address;
+	side->fd = -1;
+	if (unshare(CLONE_NEWNET))
+		return complain("unshare");
+	side->netns = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+	return run("ip link set lo up");
+}
+
+/* A veth pair. A process in a's namespace is what ip can name it by. */
+static int lay_cable(struct pair *pair)
+{
+	pid_t holder;
+	int err;
+
+	if (pair_enter(&pair->a))
+		return -1;
+	holder = fork();
+	if (!holder) {
+		pause();
+		_exit(0);
+	}
+	err = holder < 0 || pair_enter(&pair->b) ||
+	      run("ip link add vb type veth peer name va netns %d", holder) ||
+	      run("ip addr add " ADDRESS_B "/24 dev vb && ip link set vb up") ||
+	      pair_enter(&pair->a) ||
+	      run("ip addr add " ADDRESS_A "/24 dev va && ip link set va up");
+	kill(holder, SIGKILL);
+	waitpid(holder, NULL, 0);
+	return err ? -1 : 0;
+}
+
+static int open_side(struct side *side, const char *options)
+{
+	const struct nl_attr attrs[] = { STR(AGENT_NODE, side->name), {} };
+
+	if (pair_enter(side))
+		return -1;
+	if (nl_open(&side->agent) || nl_open(&side->events) ||
+	    nl_join(&side->events))
+		return complain("no family vmig: is the module loaded?");
+	if (nl_call(&side->agent, VMIG_CMD_AGENT_REGISTER, attrs, NULL,
+		    &side->result))
+		return complain("register: %s", side->result.text);
+	snprintf(side->dir, sizeof(side->dir), "/tmp/node-%s", side->name);
+	if (mkdir(side->dir, 0700) ||
+	    mount("vmig", side->dir, "vmigfs", 0, options))
+		return complain("mount vmigfs on %s", side->dir);
+	return 0;
+}
+
+struct pair *pair_open(const char *options)
+{
+	struct pair *pair = calloc(1, sizeof(*pair));
+
+	signal(SIGPIPE, SIG_IGN);
+	if (!pair || unshare(CLONE_NEWNS) ||
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+	    mount("tmp", "/tmp", "tmpfs", 0, NULL)) {
+		complain("cannot make a mount namespace");
+		return NULL;
+	}
+	if (new_namespace(&pair->a, "a", ADDRESS_A) ||
+	    new_namespace(&pair->b, "b", ADDRESS_B) ||
+	    lay_cable(pair) || open_side(&pair->a, options) ||
+	    open_side(&pair->b, options))
+		return NULL;
+	pair->a.role = VMIG_ROLE_SOURCE;
+	pair->b.role = VMIG_ROLE_DESTINATION;
+	return pair;
+}
+
+static void close_side(struct side *side)
+{
+	nl_close(&side->events);
+	nl_close(&side->agent);
+	if (side->mem)
+		munmap(side->mem, side->size);
+	close(side->fd);
+	umount2(side->dir, MNT_DETACH);
+	close(side->netns);
+}
+
+void pair_close(struct pair *pair)
+{
+	close_side(&pair->a);
+	close_side(&pair->b);
+	free(pair);
+}
+
+static int make_vm(struct side *side, size_t size)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/" PAIR_VM, side->dir);
+	if (mkdir(path, 0700))
+		return complain("mkdir %s", path);
+	strcat(path, "/ram");
+	side->fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (side->fd < 0 || ftruncate(side->fd, size))
+		return complain("create %s", path);
+	side->size = size;
+	/* At a multiple of 2 MiB, so that huge pages are mapped as such. */
+	side->mem = mmap(NULL, size + (2 << 20), PROT_NONE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	side->mem = (void *)(((uintptr_t)side->mem + (2 << 20) - 1) &
+			     ~((2UL << 20) - 1));
+	side->mem = mmap(side->mem, size, PROT_READ | PROT_WRITE,
+			 MAP_SHARED | MAP_FIXED, side->fd, 0);
+	return side->mem == MAP_FAILED ? complain("mmap %s", path) : 0;
+}
+
+int pair_make_vm(struct pair *pair, size_t size)
+{
+	return make_vm(&pair->a, size) || make_vm(&pair->b, size) ? -1 : 0;
+}
+
+int pair_remove_vm(struct side *side)
+{
+	char path[PATH_MAX];
+
+	munmap(side->mem, side->size);
+	side->mem = NULL;
+	close(side->fd);
+	side->fd = -1;
+	snprintf(path, sizeof(path), "%s/" PAIR_VM "/ram", side->dir);
+	if (unlink(path))
+		return complain("unlink %s", path);
+	*strrchr(path, '/') = '\0';
+	return rmdir(path) ? complain("rmdir %s", path) : 0;
+}
+
+int pair_connect(struct pair *pair, unsigned int channels)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET };
+	socklen_t len = sizeof(address);
+	unsigned int i;
+	int listener;
+
+	if (pair_enter(&pair->b))
+		return -1;
+	inet_pton(AF_INET, pair->b.address, &address.sin_addr);
+	listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (bind(listener, (struct sockaddr *)&address, len) ||
+	    listen(listener, PAIR_CHANNELS) ||
+	    getsockname(listener, (struct sockaddr *)&address, &len) ||
+	    pair_enter(&pair->a))
+		return complain("listen");
+	for (i = 0; i < channels; i++) {
+		pair->a.sockets[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC,
+					    0);
+		if (connect(pair->a.sockets[i], (struct sockaddr *)&address,
+			    len))
+			return complain("connect");
+		pair->b.sockets[i] = accept4(listener, NULL, NULL,
+					     SOCK_CLOEXEC);
+		if (pair->b.sockets[i] < 0)
+			return complain("accept");
+	}
+	close(listener);
+	return 0;
+}
+
+int side_new(struct side *side, const char *other, const struct plan *plan)
+{
+	struct nl_attr attrs[NL_ATTRS_MAX] = {
+		STR(MIGRATION_VM, PAIR_VM), STR(MIGRATION_NODE, other),
+		U32(MIGRATION_ROLE, side->role),
+		RAW(MIGRATION_TOKEN, "0123456789abcdef", 16),
+	};
+	unsigned int n = 4, i;
+
+	if (plan->verify)
+		attrs[n++] = (struct nl_attr)FLAG(MIGRATION_VERIFY);
+	if (plan->bandwidth)
+		attrs[n++] = (struct nl_attr)U64(MIGRATION_BANDWIDTH,
+						 plan->bandwidth);
+	if (plan->max_blackout)
+		attrs[n++] = (struct nl_attr)U32(MIGRATION_MAX_BLACKOUT,
+						 plan->max_blackout);
+	if (plan->timeout)
+		attrs[n++] = (struct nl_attr)U32(MIGRATION_TIMEOUT,
+						 plan->timeout);
+	for (i = 0; i < plan->channels; i++)
+		attrs[n++] = (struct nl_attr)U32(MIGRATION_SOCKET,
+						 side->sockets[i]);
+	if (nl_call(&side->agent, VMIG_CMD_MIGRATION_NEW, attrs, &side->message,
+		    &side->result))
+		return complain("new on %s: %s", side->name, side->result.text);
+	side->id = nl_u32(&side->message, VMIG_A_MIGRATION_ID);
+	for (i = 0; i < plan->channels; i++)
+		close(side->sockets[i]);
+	return 0;
+}
+
+int pair_new(struct pair *pair, const struct plan *plan)
+{
+	if (pair_connect(pair, plan->channels) ||
+	    side_new(&pair->b, "a", plan) || side_new(&pair->a, "b", plan))
+		return -1;
+	return 0;
+}
+
+int side_call(struct side *side, uint8_t cmd)
+{
+	const struct nl_attr attrs[] = { U32(MIGRATION_ID, side->id), {} };
+
+	return nl_call(&side->agent, cmd, attrs, NULL, &side->result);
+}
+
+int side_stage(struct side *side, uint32_t stage)
+{
+	const struct nl_attr attrs[] = {
+		U32(MIGRATION_ID, side->id), U32(MIGRATION_STAGE, stage), {}
+	};
+
+	return nl_call(&side->agent, VMIG_CMD_MIGRATION_STAGE, attrs, NULL,
+		       &side->result);
+}
+
+int side_get(struct side *side)
+{
+	const struct nl_attr attrs[] = { U32(MIGRATION_ID, side->id), {} };
+
+	if (nl_call(&side->events, VMIG_CMD_MIGRATION_GET, attrs,
+		    &side->message, &side->result))
+		return complain("get on %s: %s", side->name,
+				side->result.text);
+	return 0;
+}
+
+int pair_start(struct pair *pair, const struct plan *plan)
+{
+	if (pair_new(pair, plan))
+		return -1;
+	if (side_call(&pair->b, VMIG_CMD_MIGRATION_START))
+		return complain("start b: %s", pair->b.result.text);
+	if (side_call(&pair->a, VMIG_CMD_MIGRATION_START))
+		return complain("start a: %s", pair->a.result.text);
+	return 0;
+}
+
+const char *side_reason(struct side *side)
+{
+	return nl_string(&side->message, VMIG_A_MIGRATION_REASON);
+}
+
+uint64_t side_counter(struct side *side, int type)
+{
+	const struct nlattr *counters =
+		side->message.attrs[VMIG_A_MIGRATION_COUNTERS];
+	const struct nlattr *attr;
+
+	if (!counters)
+		return UINT64_MAX;
+	mnl_attr_for_each_nested(attr, counters) {
+		if (mnl_attr_get_type(attr) == type)
+			return mnl_attr_get_payload_len(attr) == 4 ?
+			       mnl_attr_get_u32(attr) : mnl_attr_get_u64(attr);
+	}
+	return 0;
+}
+
+/* The next notification of the side's migration. */
+static int next_event(struct side *side)
+{
+	do {
+		if (nl_receive(&side->events, WAIT_MS, &side->message))
+			return complain("%s is told nothing for %d s",
+					side->name, WAIT_MS / 1000);
+	} while (side->message.cmd != VMIG_CMD_MIGRATION_NTF ||
+		 nl_u32(&side->message, VMIG_A_MIGRATION_ID) != side->id);
+	return 0;
+}
+
+int side_wait(struct side *side, uint32_t state)
+{
+	uint32_t now;
+
+	do {
+		if (next_event(side))
+			return -1;
+		now = nl_u32(&side->message, VMIG_A_MIGRATION_STATE);
+	} while (now != state && now != VMIG_STATE_DONE &&
+		 now != VMIG_STATE_CANCELLED && now != VMIG_STATE_FAILED);
+	if (now == state)
+		return 0;
+	errno = 0;
+	return complain("%s is in state %u instead of %u: %s", side->name, now,
+			state, side_reason(side));
+}
+
+int side_wait_converged(struct side *side)
+{
+	do {
+		if (next_event(side))
+			return -1;
+		if (nl_u32(&side->message, VMIG_A_MIGRATION_STATE) !=
+		    VMIG_STATE_PRECOPY &&
+		    nl_u32(&side->message, VMIG_A_MIGRATION_STATE) !=
+		    VMIG_STATE_SETUP)
+			return complain("%s did not converge: %s", side->name,
+					side_reason(side));
+	} while (!side->message.attrs[VMIG_A_MIGRATION_CONVERGED]);
+	return 0;
+}
+
+int pair_stop_copy(struct pair *pair)
+{
+	if (side_call(&pair->a, VMIG_CMD_MIGRATION_STOP_COPY))
+		return complain("stop-copy: %s", pair->a.result.text);
+	return side_wait(&pair->a, VMIG_STATE_HANDOFF) ||
+	       side_wait(&pair->b, VMIG_STATE_READY) ? -1 : 0;
+}
+
+int pair_finish(struct pair *pair)
+{
+	if (side_stage(&pair->a, VMIG_STAGE_STORAGE) ||
+	    side_stage(&pair->b, VMIG_STAGE_RESUME) ||
+	    side_call(&pair->b, VMIG_CMD_MIGRATION_DONE) ||
+	    side_call(&pair->a, VMIG_CMD_MIGRATION_DONE))
+		return complain("commit: %s%s", pair->a.result.text,
+				pair->b.result.text);
+	return side_wait(&pair->a, VMIG_STATE_DONE) ||
+	       side_wait(&pair->b, VMIG_STATE_DONE) ? -1 : 0;
+}
+
+long pair_differs(struct pair *pair)
+{
+	size_t i;
+
+	for (i = 0; i < pair->a.size; i += PAIR_PAGE) {
+		if (memcmp(pair->a.mem + i, pair->b.mem + i, PAIR_PAGE)) {
+			while (pair->a.mem[i] == pair->b.mem[i])
+				i++;
+			return i;
+		}
+	}
+	return -1;
+}
