@@ -153,13 +153,15 @@ int ram_counters(struct ram *ram, struct ram_counters *c)
 int ram_collect(struct ram *ram, unsigned char *copy, bool final)
 {
 	int n = ram_harvest(ram, final);
-	unsigned int page;
+	unsigned int first, end;
 
-	for (page = 0; n > 0 && page < ram->pages; page++) {
-		off_t at = page * RAM_PAGE;
+	for (first = 0; n > 0 && first < ram->pages; first = end + 1) {
+		size_t at = first * RAM_PAGE, size;
 
-		if (ram->found[page] &&
-		    pread(ram->fd, copy + at, RAM_PAGE, at) != RAM_PAGE)
+		for (end = first; end < ram->pages && ram->found[end]; end++)
+			;
+		size = (end - first) * RAM_PAGE;
+		if (size && pread(ram->fd, copy + at, size, at) != (ssize_t)size)
 			return -EIO;
 	}
 	return n;
