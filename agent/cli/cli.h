@@ -34,14 +34,17 @@ int vmig_cmd_node(int argc, char **argv);
 /* say.c APIs: both return the exit status. */
 int vmig_fail(const struct vmig_err *err);
 int vmig_usage(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-/*
- * Parse the options of a command that has none but those in @flags, a list of
- * long options without arguments, and check for @nargs arguments.
- */
+
+/* A long option without an argument. */
 struct vmig_flag {
 	const char *name;
 	bool *set;
 };
+
+/*
+ * Parse the options of a command that has none but @flags, a list that ends
+ * with one without a name, or NULL. The arguments then start at optind.
+ */
 int vmig_args(int argc, char **argv, const struct vmig_flag *flags,
 	      int min_args, int max_args);
 
