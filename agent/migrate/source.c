@@ -97,7 +97,9 @@ static int on_limit(sd_event_source *source, uint64_t usec, void *arg)
 		vmig_source_committed(s);
 		break;
 	default:
-		vmig_source_fail(s, ETIMEDOUT, "%s within %u s",
+		vmig_source_fail(s, ETIMEDOUT,
+				 "VM %s to node %s: %s within %u s",
+				 s->m->name, s->peer->name,
 				 steps[s->step].waits_for,
 				 steps[s->step].limit_s);
 	}
