@@ -21,7 +21,9 @@
 
 /**
  * vmig_channel_fail() - End the migration as FAILED.
+ * @ch: the channel
  * @err: negative errno
+ * @fmt: why, as a sentence without a full stop
  *
  * Return: @err.
  */
@@ -62,64 +64,6 @@ static int lost(struct vmig_channel *ch, int err)
 	}
 }
 
-/**
- * vmig_channel_send() - Send a frame.
- * @frame: its sequence number is filled in
- * @payload: frame->len bytes, or as many of them as vmig_channel_send_pages()
- *	does not send
- * @more: something follows at once
- */
-int vmig_channel_send(struct vmig_channel *ch, struct vmig_frame *frame,
-		      const void *payload, bool more)
-{
-	struct vmig_wire_header header;
-	size_t len = frame->len;
-	int err;
-
-	if (frame->type == VMIG_P_CHUNK)
-		len = frame->count * sizeof(struct vmig_wire_run);
-	frame->seq = ch->tx_seq++;
-	vmig_wire_encode(frame, &header);
-	ch->torn = true;
-	err = vmig_tcp_send(&ch->tcp, &header, sizeof(header), payload, len,
-			    more);
-	if (err)
-		return lost(ch, err);
-	ch->torn = len < frame->len;
-	ch->last_tx = jiffies;
-	return 0;
-}
-
-/* Send the pages in @ch->scratch, the rest of the frame before. */
-int vmig_channel_send_pages(struct vmig_channel *ch, size_t len)
-{
-	struct vmig_scratch *scratch = ch->scratch;
-	int err;
-
-	err = vmig_tcp_send_pages(&ch->tcp, scratch->bvec, scratch->nbvecs,
-				  len, true);
-	if (err)
-		return lost(ch, err);
-	ch->torn = false;
-	ch->last_tx = jiffies;
-	return 0;
-}
-
-/* Send a frame that is only a header. */
-int vmig_channel_signal(struct vmig_channel *ch, enum vmig_pkt type, u64 first)
-{
-	struct vmig_frame frame = { .type = type, .first = first };
-
-	return vmig_channel_send(ch, &frame, NULL, false);
-}
-
-int vmig_channel_bad_frame(struct vmig_channel *ch, const char *why)
-{
-	return vmig_channel_fail(ch, -EPROTO,
-				 "Node %s sent a bad frame on channel %u: %s",
-				 ch->m->info.node, ch->index, why);
-}
-
 static int take_abort(struct vmig_channel *ch, const struct vmig_frame *frame)
 {
 	char text[VMIG_WIRE_TEXT_MAX + 1];
@@ -144,9 +88,104 @@ static int take_abort(struct vmig_channel *ch, const struct vmig_frame *frame)
 	return -ECANCELED;
 }
 
+/*
+ * The peer closed while something was being sent to it. What it said before is
+ * still to be received, and the last of it may be an ABORT that tells why.
+ */
+static void hear_last_words(struct vmig_channel *ch)
+{
+	struct vmig_wire_header header;
+	char why[VMIG_WIRE_WHY_MAX];
+	struct vmig_frame frame;
+	size_t len;
+
+	while (!vmig_tcp_recv(&ch->tcp, &header, sizeof(header)) &&
+	       !vmig_wire_decode(&header, &frame, why, sizeof(why))) {
+		if (frame.type == VMIG_P_ABORT &&
+		    frame.len <= VMIG_WIRE_TEXT_MAX) {
+			take_abort(ch, &frame);
+			return;
+		}
+		for (; frame.len; frame.len -= len) {
+			len = min_t(size_t, frame.len,
+				    sizeof(ch->scratch->table));
+			if (vmig_tcp_recv(&ch->tcp, ch->scratch->table, len))
+				return;
+		}
+	}
+}
+
+static int lost_sending(struct vmig_channel *ch, int err)
+{
+	if (err != -ECANCELED && err != -ETIMEDOUT)
+		hear_last_words(ch);
+	return lost(ch, err == -EPIPE ? -ENODATA : err);
+}
+
+/**
+ * vmig_channel_send() - Send a frame.
+ * @ch: the channel
+ * @frame: its sequence number is filled in
+ * @payload: frame->len bytes, or as many of them as vmig_channel_send_pages()
+ *	does not send
+ * @more: something follows at once
+ */
+int vmig_channel_send(struct vmig_channel *ch, struct vmig_frame *frame,
+		      const void *payload, bool more)
+{
+	struct vmig_wire_header header;
+	size_t len = frame->len;
+	int err;
+
+	if (frame->type == VMIG_P_CHUNK)
+		len = frame->count * sizeof(struct vmig_wire_run);
+	frame->seq = ch->tx_seq++;
+	vmig_wire_encode(frame, &header);
+	ch->torn = true;
+	err = vmig_tcp_send(&ch->tcp, &header, sizeof(header), payload, len,
+			    more);
+	if (err)
+		return lost_sending(ch, err);
+	ch->torn = len < frame->len;
+	ch->last_tx = jiffies;
+	return 0;
+}
+
+/* Send the pages in @ch->scratch, the rest of the frame before. */
+int vmig_channel_send_pages(struct vmig_channel *ch, size_t len)
+{
+	struct vmig_scratch *scratch = ch->scratch;
+	int err;
+
+	err = vmig_tcp_send_pages(&ch->tcp, scratch->bvec, scratch->nbvecs,
+				  len, true);
+	if (err)
+		return lost_sending(ch, err);
+	ch->torn = false;
+	ch->last_tx = jiffies;
+	return 0;
+}
+
+/* Send a frame that is only a header. */
+int vmig_channel_signal(struct vmig_channel *ch, enum vmig_pkt type, u64 first)
+{
+	struct vmig_frame frame = { .type = type, .first = first };
+
+	return vmig_channel_send(ch, &frame, NULL, false);
+}
+
+int vmig_channel_bad_frame(struct vmig_channel *ch, const char *why)
+{
+	return vmig_channel_fail(ch, -EPROTO,
+				 "Node %s sent a bad frame on channel %u: %s",
+				 ch->m->info.node, ch->index, why);
+}
+
 /**
  * vmig_channel_recv() - Receive the header of the next frame.
+ * @ch: the channel
  * @allowed: bit n is set if type n may come now; ABORT always may
+ * @frame: filled in on success
  *
  * Return: 0 with a frame whose type, sequence, region, range and length are
  * right; its payload is to be received next.
@@ -199,6 +238,7 @@ int vmig_channel_recv_pages(struct vmig_channel *ch, size_t len)
 
 /**
  * vmig_channel_farewell() - Tell the peer how it ended, if that is not obvious.
+ * @ch: the channel
  *
  * For the channel's thread after vmig_end_begin(), or for whoever joined it.
  */
@@ -236,8 +276,10 @@ unsigned int vmig_channel_chunk_pages(const struct vmig_region *region,
 
 /**
  * vmig_channel_add_page() - Add a page to those that travel next.
+ * @ch: the channel
  * @folio: that page @index of the region is in; the caller keeps a reference
  *	until the pages are through
+ * @index: of the page within the region
  */
 void vmig_channel_add_page(struct vmig_channel *ch, struct folio *folio,
 			   pgoff_t index)
@@ -324,7 +366,9 @@ static void digest_chunk(struct vmig_digest *digest, unsigned int r,
 /**
  * vmig_channel_digest_memory() - Digest all pages of the channel's chunks that
  *	are not zero, while the VM is stopped.
+ * @ch: the channel
  * @alive: frame to send once a second meanwhile
+ * @digest: filled in on success
  */
 int vmig_channel_digest_memory(struct vmig_channel *ch, enum vmig_pkt alive,
 			       u64 *digest)

@@ -42,20 +42,28 @@ struct vmig_scratch {
 /**
  * struct vmig_channel - one of a migration's connections
  * @task: NULL until the migration is started; referenced
- * @tx_seq, @rx_seq: number of the next frame each way
  * @torn: a frame was sent in part, nothing can follow it
  * @last_tx: jiffies of the last frame sent
  * @tally: what was sent or received
  * @in_final: between FINAL_BEGIN and FINAL_END: pages count as final and
  *	enter @digest
- * @seen_region, @seen_chunk: source: the channel's first chunk that the
- *	destination was told nothing about yet
  * @rounds: source: passes ended, guarded by the migration's lock
- * @bytes_per_s, @shortest_pass_us: source: what the last rounds showed, guarded
- *	by the migration's lock
- * @round_data, @sending: source: data pages of this pass, and the time it was
- *	blocked in sending them
  * @paced_until: source: when the bandwidth limit lets the next chunk go
+ * @m: the migration
+ * @index: of the page within the region
+ * @tcp: the connection
+ * @tx_seq: number of the next frame to send
+ * @rx_seq: number of the next frame to receive
+ * @digest: filled in on success
+ * @seen_region: source: where @seen_chunk is
+ * @seen_chunk: source: the channel's first chunk that the destination was told
+ *	nothing about yet
+ * @bytes_per_s: source: what the last rounds showed, guarded by the migration's
+ *	lock
+ * @shortest_pass_us: the same
+ * @round_data: source: data pages of this pass
+ * @sending: source: the time for which this pass was blocked in sending
+ * @scratch: owned by the channel
  */
 struct vmig_channel {
 	struct vmig_migration *m;

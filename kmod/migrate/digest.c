@@ -18,6 +18,9 @@ void vmig_digest_init(struct vmig_digest *digest)
 
 /**
  * vmig_digest_page() - Add a page.
+ * @digest: filled in on success
+ * @region: number of the region
+ * @index: of the page within the region
  * @page: its bytes, or NULL for a hole; zeroes are taken for a hole
  */
 void vmig_digest_page(struct vmig_digest *digest, u16 region, u64 index,

@@ -21,6 +21,7 @@ static struct workqueue_struct *end_queue;
 
 /**
  * vmig_end_begin() - Decide how a migration ends.
+ * @m: the migration
  * @state: DONE, CANCELLED or FAILED
  * @error: positive errno of a failure
  * @force: also after the commit began, for an agent that knows the outcome
@@ -45,7 +46,6 @@ int vmig_end_begin(struct vmig_migration *m, enum vmig_state state, int error,
 int vmig_end_vbegin(struct vmig_migration *m, enum vmig_state state, int error,
 		    bool force, const char *fmt, va_list args)
 {
-	unsigned int i;
 	int err = 0;
 
 	mutex_lock(&m->lock);
@@ -59,8 +59,6 @@ int vmig_end_vbegin(struct vmig_migration *m, enum vmig_state state, int error,
 		vsnprintf(m->info.reason, sizeof(m->info.reason), fmt, args);
 		/* Pairs with the waits of the threads. */
 		smp_store_release(&m->ending, true);
-		for (i = 0; i < m->nchannels; i++)
-			vmig_tcp_wake(&m->channels[i].tcp);
 		queue_work(end_queue, &m->end_work);
 	}
 	mutex_unlock(&m->lock);

@@ -44,10 +44,20 @@
  * @region_pages: fixed
  * @greeted: channels that shook hands
  * @acked: channels whose final pass is acknowledged
- * @created, @stage_began: when
- * @best_remaining, @stuck_rounds, @throttle: of the throttle policy; see stats.c
- * @round_at, @round_faults: when the last round ended, and the faults until then
- * @tick_at, @tick_faults, @tick_wire: the same for the last tick
+ * @nchannels: fixed until the end
+ * @tracking: set on the source with PRECOPY
+ * @created: when
+ * @stage_began: when the current stage did
+ * @best_remaining: what the best round left; for the throttle, see stats.c
+ * @stuck_rounds: rounds since then
+ * @throttle: pages a second that writers are limited to, 0 for no limit
+ * @round_at: when the last round ended
+ * @round_faults: faults until then
+ * @tick_at: when the last tick was
+ * @tick_faults: faults until then
+ * @tick_wire: bytes on the wire until then
+ * @end_work: see end.c
+ * @tick: once a second until the end
  */
 struct vmig_migration {
 	struct kref ref;

@@ -58,6 +58,9 @@ void vmig_migration_enter_stage(struct vmig_migration *m,
 
 /**
  * vmig_migration_enter() - A thread found that a state or stage has begun.
+ * @m: the migration
+ * @state: to enter
+ * @stage: to enter
  *
  * Nothing happens if it has begun before, or if the migration is ending.
  */
@@ -399,6 +402,8 @@ static int start_locked(struct vmig_migration *m,
 
 /**
  * vmig_migration_start() - Let pages flow: SETUP to PRECOPY or INCOMING.
+ * @net: the node
+ * @id: of the migration
  * @extack: filled in on every failure a caller can cause
  *
  * Return: 0; -ENOENT, -EALREADY if it ended, -EINVAL in another state, -ENOMEM.
@@ -418,6 +423,9 @@ int vmig_migration_start(struct net *net, u32 id, struct netlink_ext_ack *extack
 
 /**
  * vmig_migration_stop_copy() - The VM is stopped: send the last pages.
+ * @net: the node
+ * @id: of the migration
+ * @extack: filled in on every failure a caller can cause
  *
  * Return: 0, and HANDOFF or the end will be notified; -ENOENT, -EALREADY,
  * -EINVAL in another state than PRECOPY.
@@ -445,7 +453,11 @@ int vmig_migration_stop_copy(struct net *net, u32 id,
 
 /**
  * vmig_migration_stage() - The agent entered a later stage.
+ * @net: the node
+ * @id: of the migration
+ * @stage: to enter
  * @blackout_us: what the VM's users have seen, 0 if not known yet
+ * @extack: filled in on every failure a caller can cause
  *
  * Return: 0; -ENOENT, -EALREADY, -EINVAL if the stage is not to be entered now.
  */
@@ -484,6 +496,10 @@ out:
 
 /**
  * vmig_migration_done() - The VM runs on the destination: give it up here.
+ * @net: the node
+ * @id: of the migration
+ * @blackout_us: what the VM's users have seen, 0 if not known
+ * @extack: filled in on every failure a caller can cause
  *
  * Return: 0 when the state is DONE and the VM is released; -ENOENT, -EALREADY,
  * -EINVAL before the commit.
@@ -520,8 +536,11 @@ int vmig_migration_done(struct net *net, u32 id, u64 blackout_us,
 
 /**
  * vmig_migration_fail() - End as FAILED, after the commit began as well.
+ * @net: the node
+ * @id: of the migration
  * @error: positive errno
  * @reason: or NULL
+ * @extack: filled in on every failure a caller can cause
  *
  * Return: 0, and exactly one notification follows; -ENOENT, -EALREADY.
  */
@@ -544,8 +563,11 @@ int vmig_migration_fail(struct net *net, u32 id, int error, const char *reason,
 
 /**
  * vmig_migration_cancel() - End as CANCELLED, before the commit.
+ * @net: the node
  * @id: of the migration, or 0 for the one of @vm
+ * @vm: or its name
  * @reason: or NULL
+ * @extack: filled in on every failure a caller can cause
  *
  * Return: 0, and exactly one notification follows; -ENOENT if there is none or
  * it has ended, -EALREADY if it is about to, -EBUSY if the commit has begun.

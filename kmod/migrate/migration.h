@@ -18,8 +18,14 @@ struct vmig_migration;
 
 /**
  * struct vmig_migration_params - what VMIG_CMD_MIGRATION_NEW asks for
+ * @vm: name of the VM
+ * @node: name of the other node
+ * @role: of this node
+ * @token: joins both nodes to one migration
  * @fds: sockets of the calling task, @nfds of them, in channel order
  * @fd_attrs: where each of them stands in the message, to be blamed
+ * @nfds: used of @fds
+ * @verify: compare a digest of all memory
  * @bandwidth: bytes a second, 0 for no limit
  * @max_blackout_ms: 0 for the default
  * @timeout_s: 0 for the default

@@ -20,6 +20,7 @@
  * @lock: protects all below; taken before the lock of a migration
  * @migrations: ascending by id, one reference each
  * @records: how many of them have ended
+ * @last_id: the id given last
  */
 struct vmig_node {
 	struct mutex lock;
@@ -86,7 +87,9 @@ void vmig_node_keep_record(struct vmig_migration *m)
 
 /**
  * vmig_node_find() - Find a migration.
+ * @net: the node
  * @id: its id, or 0 for the newest of @vm
+ * @vm: or its name
  *
  * Return: it with a reference, or NULL.
  */

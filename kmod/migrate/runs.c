@@ -15,6 +15,10 @@ void vmig_runs_init(struct vmig_runs *runs)
 
 /**
  * vmig_runs_add() - Add pages behind all that were added before.
+ * @runs: the table
+ * @first: the first page, within the chunk
+ * @npages: how many
+ * @kind: of all of them
  *
  * The table has room for as many runs as a chunk has pages, so that it cannot
  * overflow as long as @first ascends.

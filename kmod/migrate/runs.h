@@ -14,6 +14,8 @@
 /**
  * struct vmig_runs - the table of a chunk, filled page by page
  * @pages: how many pages of each kind
+ * @nruns: used of @run
+ * @run: ascending
  */
 struct vmig_runs {
 	unsigned int nruns;

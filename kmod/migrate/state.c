@@ -59,6 +59,10 @@ const char *vmig_state_name(enum vmig_state state)
 
 /**
  * vmig_stage_may_enter() - Tell whether an agent may report a stage.
+ * @role: the migration's role
+ * @state: to enter
+ * @from: the current stage
+ * @to: the next one
  *
  * Stages only go forward and those before storage are the kernel's own. The
  * one that begins the commit may not be skipped.

@@ -196,6 +196,7 @@ static void note_pass(struct vmig_channel *ch, ktime_t began)
 
 /**
  * vmig_stats_round() - A channel has ended a round.
+ * @ch: the channel
  * @began: when; 0 on the destination, which draws no conclusions
  */
 void vmig_stats_round(struct vmig_channel *ch, ktime_t began)

@@ -75,7 +75,10 @@ void vmig_wire_encode(const struct vmig_frame *f, struct vmig_wire_header *h)
 
 /**
  * vmig_wire_decode() - Read a header, judging only what any header must be.
+ * @h: as it came
+ * @f: the header, decoded
  * @why: filled in on failure
+ * @size: of @why
  *
  * Return: 0, -EPROTO, or -EPROTONOSUPPORT if the peer speaks another version.
  */
@@ -179,7 +182,10 @@ static int check_chunk(const struct vmig_frame *f,
 
 /**
  * vmig_wire_check() - Judge a decoded header against what may come now.
+ * @f: the header, decoded
+ * @rules: what may come now
  * @why: filled in on failure
+ * @size: of @why
  *
  * After success f->len and f->region are within bounds.
  *
@@ -227,11 +233,13 @@ void vmig_wire_encode_runs(const struct vmig_run *runs, unsigned int nruns,
 
 /**
  * vmig_wire_decode_runs() - Read and judge the table of a CHUNK.
+ * @raw: as it came
  * @nruns: header.count, checked by vmig_wire_check()
  * @chunk_pages: pages of this chunk within its region
  * @data_len: bytes that follow the table
  * @runs: room for @nruns
  * @why: filled in on failure
+ * @size: of @why
  *
  * Return: 0 if the runs ascend, do not overlap, stay within the chunk and
  * describe @data_len bytes exactly; -EPROTO otherwise.
@@ -344,7 +352,10 @@ void vmig_wire_decode_tally(const struct vmig_wire_tally *raw,
 
 /**
  * vmig_wire_compare_tally() - Tell whether both ends carried the same.
+ * @sent: what the source says
+ * @got: what the destination says
  * @why: filled in on failure
+ * @size: of @why
  *
  * Return: 0, -EPROTO if a page count differs, -EBADMSG if a digest does.
  */

@@ -155,6 +155,9 @@ struct vmig_tally {
  * @allowed: bit n is set if a frame of type n may come now
  * @seq: number it must have
  * @region_pages: pages of each of the @regions regions
+ * @channel: that it comes on
+ * @channels: how many there are
+ * @regions: how many there are
  */
 struct vmig_wire_rules {
 	u32 allowed;

@@ -84,8 +84,12 @@ static void disown_socket(struct vmig_tcp *tcp)
 
 /**
  * vmig_tcp_attach() - Take over a connected socket of the calling task.
+ * @tcp: the connection
  * @net: that it must be of
+ * @fd: file descriptor of the calling task
  * @stop: asked while waiting, with @arg
+ * @arg: passed to @stop
+ * @extack: filled in on every failure a caller can cause
  *
  * Context: Process context of the task that owns @fd. May sleep.
  * Return: 0; -EBADF or -ENOTSOCK if @fd is no socket, -EPROTOTYPE if not TCP,
@@ -167,6 +171,11 @@ static int judge(struct vmig_tcp *tcp, ssize_t ret, unsigned long *since)
 
 /**
  * vmig_tcp_send() - Send a header and a body, either of which may be empty.
+ * @tcp: the connection
+ * @head: sent first
+ * @head_len: its bytes
+ * @body: sent behind it
+ * @body_len: its bytes
  * @more: pages or another frame follow at once
  *
  * Return: 0 when all was taken over by TCP; -ECANCELED if stopped, -ETIMEDOUT
@@ -204,6 +213,11 @@ int vmig_tcp_send(struct vmig_tcp *tcp, const void *head, size_t head_len,
 
 /**
  * vmig_tcp_send_pages() - Send pages by reference.
+ * @tcp: the connection
+ * @pages: what to send
+ * @nr: how many of @pages
+ * @len: bytes in all
+ * @more: something follows at once
  *
  * Their contents are read when they leave, and again when they are repeated:
  * a page that changes meanwhile must be sent again by the caller.
@@ -257,6 +271,9 @@ static int recv_all(struct vmig_tcp *tcp, struct msghdr *msg)
 
 /**
  * vmig_tcp_recv() - Receive exactly @len bytes.
+ * @tcp: the connection
+ * @buf: where to, or what
+ * @len: bytes in all
  *
  * Return: 0; -ENODATA if the peer closed before the first byte, -EPIPE if after
  * it; -ECANCELED if stopped, -ETIMEDOUT if nothing came for the peer's
@@ -282,18 +299,10 @@ int vmig_tcp_recv_pages(struct vmig_tcp *tcp, const struct bio_vec *pages,
 }
 
 /**
- * vmig_tcp_wake() - Make a thread that waits for the peer look at @stop() now.
- *
- * Nothing can be received after this; the peer does not notice.
- */
-void vmig_tcp_wake(struct vmig_tcp *tcp)
-{
-	kernel_sock_shutdown(tcp->sock, SHUT_RD);
-}
-
-/**
  * vmig_tcp_farewell() - Say a last thing and close, within FAREWELL.
+ * @tcp: the connection
  * @buf: sent if it fits into the send queue; may be empty
+ * @len: bytes in all
  */
 void vmig_tcp_farewell(struct vmig_tcp *tcp, const void *buf, size_t len)
 {

@@ -3,8 +3,7 @@
  * A channel's TCP connection: bytes and pages, out and in.
  *
  * Concurrency: between vmig_tcp_attach() and vmig_tcp_detach() one thread at a
- * time sends, receives and closes. vmig_tcp_wake() may be called by anyone in
- * that time.
+ * time sends, receives and closes.
  *
  * Every call that waits ends within a slice of the time at which @stop() turns
  * true, and fails when nothing moves for VMIG_TCP_SILENCE seconds.
@@ -14,7 +13,7 @@
 
 #include <linux/types.h>
 
-#define VMIG_TCP_SLICE_MS	250	/* how often a wait asks @stop() */
+#define VMIG_TCP_SLICE_MS	100	/* how often a wait asks @stop() */
 #define VMIG_TCP_SILENCE	10	/* seconds */
 
 struct bio_vec;
@@ -27,7 +26,9 @@ struct socket;
  * @sock: referenced by the file it belongs to
  * @stop: tells a waiting thread to give up
  * @patience: seconds without a byte that a receive bears; set by the user
- * @sent, @received: bytes; written by the thread that does the I/O
+ * @arg: passed to @stop
+ * @sent: bytes; written by the thread that does the I/O
+ * @received: the same
  */
 struct vmig_tcp {
 	struct socket *sock;
@@ -52,7 +53,6 @@ int vmig_tcp_recv(struct vmig_tcp *tcp, void *buf, size_t len);
 int vmig_tcp_recv_pages(struct vmig_tcp *tcp, const struct bio_vec *pages,
 			unsigned int nr, size_t len);
 
-void vmig_tcp_wake(struct vmig_tcp *tcp);
 void vmig_tcp_farewell(struct vmig_tcp *tcp, const void *buf, size_t len);
 void vmig_tcp_close(struct vmig_tcp *tcp, bool reset);
 

@@ -6,3 +6,7 @@ PAIR_SRCS := selftests/t1/pair.c selftests/t1/nl.c
 TESTS += migrate_test
 migrate_test-srcs := selftests/t1/migrate_test.c $(PAIR_SRCS)
 migrate_test-libs := -lmnl
+
+TESTS += migrate_end_test
+migrate_end_test-srcs := selftests/t1/migrate_end_test.c $(PAIR_SRCS)
+migrate_end_test-libs := -lmnl

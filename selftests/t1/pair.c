@@ -147,7 +147,7 @@ void pair_close(struct pair *pair)
 	free(pair);
 }
 
-static int make_vm(struct side *side, size_t size)
+int side_make_vm(struct side *side, size_t size)
 {
 	char path[PATH_MAX];
 
@@ -171,7 +171,8 @@ static int make_vm(struct side *side, size_t size)
 
 int pair_make_vm(struct pair *pair, size_t size)
 {
-	return make_vm(&pair->a, size) || make_vm(&pair->b, size) ? -1 : 0;
+	return side_make_vm(&pair->a, size) || side_make_vm(&pair->b, size) ?
+	       -1 : 0;
 }
 
 int pair_remove_vm(struct side *side)

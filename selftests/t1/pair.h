@@ -62,6 +62,7 @@ struct plan {
  */
 struct pair *pair_open(const char *options);
 void pair_close(struct pair *pair);
+int side_make_vm(struct side *side, size_t size);
 int pair_make_vm(struct pair *pair, size_t size);
 int pair_remove_vm(struct side *side);
 int pair_connect(struct pair *pair, unsigned int channels);
