@@ -17,8 +17,10 @@ SHARE = os.path.join(DIR, "share")
 RUN = os.path.join("/run/vmig-lab", LAB)
 HOSTD = os.path.join(TOP, "build", "lab", "hostd")
 SWITCH_ADDRESS = "10.77.0.254"
-# Seconds that a host may take to come up. Seen: 5 to 13; debug kernel 30.
+# Seconds that a host may take to come up. Seen: 5 quiet, 13 on a busy machine;
+# with the debug kernel 115 on a busy one.
 START_LIMIT = float(os.environ.get("LAB_LIMIT", "180"))
+DEBUG_FACTOR = 4
 
 
 class LabError(Exception):
