@@ -10,3 +10,10 @@ migrate_test-libs := -lmnl
 TESTS += migrate_end_test
 migrate_end_test-srcs := selftests/t1/migrate_end_test.c $(PAIR_SRCS)
 migrate_end_test-libs := -lmnl
+
+TESTS += migrate_wire_test
+migrate_wire_test-srcs := selftests/t1/migrate_wire_test.c \
+	selftests/t1/peer.c kmod/migrate/wire.c kmod/migrate/digest.c \
+	kmod/migrate/runs.c $(PAIR_SRCS)
+migrate_wire_test-flags := -I$(TOP)/selftests/t0/shim -I$(TOP)/kmod
+migrate_wire_test-libs := -lmnl

@@ -114,7 +114,7 @@ static void cancel(struct __test_metadata *_metadata, struct pair *pair,
 	EXPECT_NE(NULL, strstr(here->result.text, "has ended as cancelled"));
 }
 
-TEST_F(migrate, cancel_on_the_source)
+TEST_F_TIMEOUT(migrate, cancel_on_the_source, 180)
 {
 	enum when when;
 
@@ -123,7 +123,7 @@ TEST_F(migrate, cancel_on_the_source)
 	check_usable(_metadata, self->pair);
 }
 
-TEST_F(migrate, cancel_on_the_destination)
+TEST_F_TIMEOUT(migrate, cancel_on_the_destination, 180)
 {
 	enum when when;
 
@@ -161,7 +161,7 @@ TEST_F(migrate, no_cancel_after_the_commit)
 }
 
 /* The agent of the destination dies; the source is told why. */
-TEST_F(migrate, agent_dies)
+TEST_F_TIMEOUT(migrate, agent_dies, 180)
 {
 	const struct nl_attr attrs[] = { STR(AGENT_NODE, "b"), {} };
 	enum when when;
@@ -200,7 +200,7 @@ static int set_cable(struct side *side, const char *state)
 }
 
 /* The peer falls silent, as a host does that loses its power. */
-TEST_F(migrate, cable_is_cut)
+TEST_F_TIMEOUT(migrate, cable_is_cut, 180)
 {
 	enum when when;
 
@@ -224,7 +224,7 @@ TEST_F(migrate, cable_is_cut)
 	check_usable(_metadata, self->pair);
 }
 
-TEST_F(migrate, time_limit)
+TEST_F_TIMEOUT(migrate, time_limit, 180)
 {
 	enum when when;
 

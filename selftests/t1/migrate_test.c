@@ -115,7 +115,7 @@ static long allocated(struct side *side)
 	return fstat(side->fd, &st) ? -1 : st.st_blocks / 8;
 }
 
-TEST_F(migrate, idle_memory)
+TEST_F_TIMEOUT(migrate, idle_memory, 120)
 {
 	struct side *a = &self->pair->a, *b = &self->pair->b;
 	uint64_t data, wire;
@@ -140,7 +140,7 @@ TEST_F(migrate, idle_memory)
 }
 
 /* SEEK_DATA on both sides: pages that are no holes on b are none on a. */
-TEST_F(migrate, holes_stay_holes)
+TEST_F_TIMEOUT(migrate, holes_stay_holes, 120)
 {
 	struct side *a = &self->pair->a, *b = &self->pair->b;
 	off_t at = 0;
@@ -170,7 +170,7 @@ TEST_F(migrate, holes_stay_holes)
 }
 
 /* What the destination had before does not shine through. */
-TEST_F(migrate, garbage_on_the_destination)
+TEST_F_TIMEOUT(migrate, garbage_on_the_destination, 120)
 {
 	struct side *a = &self->pair->a, *b = &self->pair->b;
 
@@ -220,7 +220,7 @@ static void *write_all_the_time(void *arg)
 	return NULL;
 }
 
-TEST_F(migrate, under_a_writer)
+TEST_F_TIMEOUT(migrate, under_a_writer, 120)
 {
 	struct writer writer = {
 		.side = &self->pair->a, .pages = PAGES, .punch = true,
@@ -253,7 +253,7 @@ TEST_F(migrate, under_a_writer)
 }
 
 /* There and back: what was the destination can be a source at once. */
-TEST_F(migrate, there_and_back)
+TEST_F_TIMEOUT(migrate, there_and_back, 120)
 {
 	struct side *a = &self->pair->a, *b = &self->pair->b, third;
 
