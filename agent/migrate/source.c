@@ -150,6 +150,42 @@ static void run_on(struct vmig_source *s)
 	vmig_resume_start(s->m, on_resumed, s);
 }
 
+static void take_reason(struct vmig_source *s, const struct vmig_mig_info *info)
+{
+	s->error = info->state == VMIG_STATE_CANCELLED ? ECANCELED :
+		   info->error ? info->error : EIO;
+	snprintf(s->reason, sizeof(s->reason), "%s",
+		 info->reason[0] ? info->reason : "the migration ended");
+}
+
+/*
+ * End it in the kernel. What ended it there before is the better reason: the
+ * trouble seen here is then only its echo.
+ *
+ * Return: true if it has ended, false if vmig_source_notify() will tell.
+ */
+static bool end_in_kernel(struct vmig_source *s)
+{
+	struct vmig_mig_info *info;
+	struct vmig_err err;
+	bool ended = true;
+
+	if (!s->id || !vmig_nl_migration_fail(s->daemon->nl, s->id, s->error,
+					      s->reason, &err))
+		return true;
+	info = calloc(1, sizeof(*info));
+	if (!info || vmig_nl_migration_get(s->daemon->nl, s->id, NULL, info,
+					   &err)) {
+		vmig_log("migration %u: %s", s->id, err.text);
+	} else {
+		ended = vmig_state_is_terminal(info->state);
+		if (ended)
+			take_reason(s, info);
+	}
+	free(info);
+	return ended;
+}
+
 /**
  * vmig_source_fail() - The one way to fail: the VM runs on here.
  * @error: positive errno for the user, with the sentence that follows
@@ -159,7 +195,6 @@ static void run_on(struct vmig_source *s)
  */
 void vmig_source_fail(struct vmig_source *s, int error, const char *fmt, ...)
 {
-	struct vmig_err err;
 	va_list ap;
 
 	if (s->step == VMIG_STEP_COMMIT) {
@@ -172,10 +207,11 @@ void vmig_source_fail(struct vmig_source *s, int error, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(s->reason, sizeof(s->reason), fmt, ap);
 	va_end(ap);
-	if (s->id && vmig_nl_migration_fail(s->daemon->nl, s->id, error,
-					    s->reason, &err))
-		vmig_log("migration %u: %s", s->id, err.text);
-	run_on(s);
+	vmig_source_enter(s, VMIG_STEP_FAIL);
+	if (end_in_kernel(s))
+		run_on(s);
+	else
+		s->ending = true;
 }
 
 /* vmig_source_roll_back() - The other node will never run the VM: it said so. */
@@ -409,7 +445,7 @@ static void on_died(void *arg, const char *why)
 	s->dead = true;
 	if (s->step == VMIG_STEP_NETWORK)
 		vmig_source_committed(s);
-	else if (s->step == VMIG_STEP_FAIL)
+	else if (s->step == VMIG_STEP_FAIL && !s->ending)
 		finish(s);
 	else
 		vmig_source_fail(s, EIO, "%s", why);
@@ -438,13 +474,13 @@ void vmig_source_can_move(struct vmig_source *s)
 /* vmig_source_notify() - The kernel changed something about @s->id. */
 void vmig_source_notify(struct vmig_source *s, const struct vmig_mig_info *info)
 {
-	if (s->step >= VMIG_STEP_COMMIT)
+	bool ended = vmig_state_is_terminal(info->state);
+
+	if (s->step >= VMIG_STEP_COMMIT && !(s->ending && ended))
 		return;
-	if (vmig_state_is_terminal(info->state)) {
-		s->error = info->state == VMIG_STATE_CANCELLED ? ECANCELED :
-			   info->error ? info->error : EIO;
-		snprintf(s->reason, sizeof(s->reason), "%s",
-			 info->reason[0] ? info->reason : "the migration ended");
+	if (ended) {
+		s->ending = false;
+		take_reason(s, info);
 		run_on(s);
 	} else if (info->converged && s->step == VMIG_STEP_PRECOPY) {
 		s->converged = true;

@@ -67,6 +67,7 @@ struct vmig_channel {
  * @announced: the other node's network knows
  * @stopped_at: when the VM stopped, CLOCK_MONOTONIC us, 0 if it has not
  * @blackout: us, once the other node said that the VM runs
+ * @ending: the kernel is ending the migration by itself, and will tell
  * @error: positive errno of the answer, with @reason
  */
 struct vmig_source {
@@ -97,6 +98,7 @@ struct vmig_source {
 	uint64_t stopped_at;
 	uint64_t blackout;
 
+	bool ending;
 	int error;
 	char reason[VMIG_TEXT_MAX + 1];
 };

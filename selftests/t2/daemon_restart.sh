@@ -46,10 +46,9 @@ agent_start b
 runs_on a
 
 step "the source's agent is killed when it commits"
-at a '"stage":"storage"'
+killed_at a '"stage":"storage"'
 migration_begin a b
 met
-agent_kill a
 migration_ends
 agent_start a
 wait_for 60 "$guest to run on one host" running_once
@@ -57,10 +56,9 @@ running_on a && there=a back=b || there=b back=a
 runs_on $there
 
 step "the destination's agent is killed when it resumes the guest"
-at $back '"stage":"resume"'
+killed_at $back '"stage":"resume"'
 migration_begin $there $back
 met
-agent_kill $back
 migration_ends
 agent_start $back
 wait_for 60 "$guest to run on one host" running_once

@@ -55,6 +55,17 @@ at()
 	waiting=$!
 }
 
+# killed_at HOST WORD: its agent is killed at that moment. There, since a
+# command from here would come much later.
+killed_at()
+{
+	on "$1" "agent=\$(pgrep -f '[v]mig-agent daemon')
+		coproc M { exec timeout 100 vmig-agent monitor --json; }
+		grep -q -m 1 -- '$2' <&\${M[0]} && kill -KILL \$agent
+		met=\$?; kill \$M_PID; exit \$met" &
+	waiting=$!
+}
+
 met() { wait "$waiting" || fail "the migration did not come that far"; }
 
 # The guest's QEMU on HOST has the connection that device state comes on.
