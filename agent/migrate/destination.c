@@ -2,9 +2,9 @@
 /*
  * A VM on its way into this node: the steps, and the one way to fail.
  *
- * Up to STEP_LOADED every trouble ends in drop(), which removes all that came.
- * Entering stage RESUME in the kernel is the commit: from then on the VM is
- * this node's.
+ * Up to VMIG_IN_LOADED every trouble ends in vmig_incoming_drop(), which
+ * removes all that came. Entering stage RESUME in the kernel is the commit:
+ * from then on the VM is this node's.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -22,53 +22,36 @@
 #include "../vmm/machine.h"
 #include "destination.h"
 
-/* Four times what QEMU's start takes in an emulated, busy host. */
-#define PREPARE_LIMIT_US (60 * 1000 * 1000ULL)
-#define RETRY_US	 (100 * 1000ULL)
+struct vmig_incoming *vmig_incoming_create(struct vmig_daemon *daemon,
+					   const char *node)
+{
+	struct vmig_incoming *in = calloc(1, sizeof(*in));
+	unsigned int i;
 
-enum step {
-	STEP_VISIT,	/* a peer is connected and has not said what for */
-	STEP_PREPARE,	/* channels are made, QEMU starts */
-	STEP_INCOMING,	/* memory arrives, QEMU may still start */
-	STEP_LOADED,	/* all is here; the source decides */
-	STEP_RESUME,	/* committed; QEMU was told to continue */
-	STEP_NETWORK,	/* the VM runs; the network is told */
-	STEP_DROP,	/* failed; QEMU is being killed */
-};
+	if (!in)
+		abort();	/* a daemon without memory is restarted */
+	in->daemon = daemon;
+	snprintf(in->node, sizeof(in->node), "%s", node);
+	for (i = 0; i <= VMIG_CHANNELS_MAX; i++)
+		in->fds[i] = -1;
+	LIST_INSERT_HEAD(&daemon->incomings, in, entry);
+	return in;
+}
 
-/**
- * struct vmig_incoming - one migration, from the peer's first word
- * @m: the VM; NULL in STEP_VISIT. Its ops are ours.
- * @setup: put off until an earlier QEMU of the VM has died; or NULL
- * @fds: @nchannels data channels and the state connection, -1 while missing
- * @id: in the kernel, 0 before STEP_INCOMING
- * @answered: QEMU is up; @receptive: ... and waits for the device state
- * @ready: the kernel has all memory, and it is right
- * @loaded: QEMU has read the device state
- */
-struct vmig_incoming {
-	LIST_ENTRY(vmig_incoming) entry;
-	struct vmig_daemon *daemon;
-	struct vmig_machine *m;
-	struct json_object *setup;
-	struct vmig_conn *control;
-	char node[VMIG_NAME_MAX + 1];
-	uint8_t token[VMIG_TOKEN_LEN];
-	enum step step;
-	sd_event_source *limit;
-	uint32_t id;
+struct vmig_incoming *vmig_incoming_find_token(struct vmig_daemon *daemon,
+					       const uint8_t *token)
+{
+	struct vmig_incoming *in;
 
-	int fds[VMIG_CHANNELS_MAX + 1];
-	unsigned int nchannels;
-	unsigned int connected;
-	struct vmig_mig_params params;
-	bool answered;
-	bool receptive;
-	bool ready;
-	bool loaded;
-};
+	LIST_FOREACH(in, &daemon->incomings, entry) {
+		if (in->step != VMIG_IN_VISIT &&
+		    !memcmp(in->token, token, VMIG_TOKEN_LEN))
+			return in;
+	}
+	return NULL;
+}
 
-static void destroy(struct vmig_incoming *in)
+void vmig_incoming_destroy(struct vmig_incoming *in)
 {
 	unsigned int i;
 
@@ -93,7 +76,9 @@ static void destroy(struct vmig_incoming *in)
 	free(in);
 }
 
-static void say(struct vmig_incoming *in, const char *type, const char *reason)
+/* vmig_incoming_say() - Tell the source, if it is still there. */
+void vmig_incoming_say(struct vmig_incoming *in, const char *type,
+		       const char *reason)
 {
 	struct json_object *msg;
 
@@ -105,68 +90,38 @@ static void say(struct vmig_incoming *in, const char *type, const char *reason)
 	vmig_conn_send(in->control, msg);
 }
 
-static void remember_refusal(struct vmig_daemon *daemon, const uint8_t *token)
-{
-	memcpy(daemon->refused[daemon->nrefused++ % VMIG_REFUSED_MAX], token,
-	       VMIG_TOKEN_LEN);
-}
-
-static bool was_refused(struct vmig_daemon *daemon, const uint8_t *token)
-{
-	unsigned int i;
-
-	for (i = 0; i < daemon->nrefused && i < VMIG_REFUSED_MAX; i++) {
-		if (!memcmp(daemon->refused[i], token, VMIG_TOKEN_LEN))
-			return true;
-	}
-	return false;
-}
-
-static void drop(struct vmig_incoming *in, const char *type, const char *fmt,
-		 ...) __attribute__((format(printf, 3, 4)));
-
-/*
- * The one way to fail. The kernel ends first: without it nothing here can
- * commit any more. @type is how the source is told. @in may be gone then.
+/**
+ * vmig_incoming_drop() - The one way to fail.
+ * @type: how the source is told: "failed", or "aborted" after its "commit"
+ *
+ * The kernel ends first: without it nothing here can commit any more. @in may
+ * be gone afterwards.
  */
-static void drop(struct vmig_incoming *in, const char *type, const char *fmt,
-		 ...)
+void vmig_incoming_drop(struct vmig_incoming *in, const char *type,
+			const char *fmt, ...)
 {
 	char reason[VMIG_TEXT_MAX + 1];
 	struct vmig_err err;
 	va_list ap;
 
-	if (in->step == STEP_DROP)
+	if (in->step == VMIG_IN_DROP)
 		return;
 	va_start(ap, fmt);
 	vsnprintf(reason, sizeof(reason), fmt, ap);
 	va_end(ap);
-	in->step = STEP_DROP;
+	in->step = VMIG_IN_DROP;
 	in->limit = sd_event_source_disable_unref(in->limit);
 	vmig_log("incoming VM %s from node %s dropped: %s",
 		 in->m ? in->m->name : "?", in->node, reason);
 	if (in->id && vmig_nl_migration_fail(in->daemon->nl, in->id, EIO,
 					     reason, &err) == -EBUSY)
 		vmig_log("migration %u: %s", in->id, err.text);
-	remember_refusal(in->daemon, in->token);
-	say(in, type, reason);
+	vmig_outcome_refuse(in->daemon, in->token);
+	vmig_incoming_say(in, type, reason);
 	if (in->m && in->m->pidfd >= 0)
 		vmig_machine_kill(in->m);
 	else
-		destroy(in);
-}
-
-static int on_limit(sd_event_source *source, uint64_t usec, void *arg)
-{
-	struct vmig_incoming *in = arg;
-
-	(void)source;
-	(void)usec;
-	drop(in, "failed", in->step == STEP_PREPARE ?
-	     "the channels were not connected within %llu s" :
-	     "QEMU did not start within %llu s",
-	     (unsigned long long)PREPARE_LIMIT_US / 1000000);
-	return 0;
+		vmig_incoming_destroy(in);
 }
 
 static void on_qmp(void *arg, struct json_object *ret, const char *why)
@@ -175,7 +130,8 @@ static void on_qmp(void *arg, struct json_object *ret, const char *why)
 
 	(void)ret;
 	if (why)
-		drop(in, "failed", "QEMU of VM %s: %s", in->m->name, why);
+		vmig_incoming_drop(in, "failed", "QEMU of VM %s: %s",
+				   in->m->name, why);
 }
 
 static void on_receptive(void *arg, struct json_object *ret, const char *why)
@@ -187,7 +143,7 @@ static void on_receptive(void *arg, struct json_object *ret, const char *why)
 		return;
 	in->receptive = true;
 	in->limit = sd_event_source_disable_unref(in->limit);
-	say(in, "ready", NULL);
+	vmig_incoming_say(in, "ready", NULL);
 }
 
 /* QEMU is up and the state connection is made. */
@@ -203,7 +159,7 @@ static void prepare_qemu(struct vmig_incoming *in)
 	struct json_object *args, *list;
 	unsigned int i;
 
-	if (in->step != STEP_INCOMING || !in->answered)
+	if (in->step != VMIG_IN_INCOMING || !in->answered)
 		return;
 	args = vmig_json_new(NULL);
 	list = json_object_new_array();
@@ -226,15 +182,17 @@ static void prepare_qemu(struct vmig_incoming *in)
 }
 
 /*
- * All connections are there: let the memory come. QEMU starts meanwhile; with
- * x-ignore-shared it must not touch memory that is another QEMU's until then.
+ * vmig_incoming_start() - All connections are there: let the memory come.
+ *
+ * QEMU starts meanwhile: with x-ignore-shared it leaves alone what may still
+ * be another QEMU's memory.
  */
-static void start_incoming(struct vmig_incoming *in)
+void vmig_incoming_start(struct vmig_incoming *in)
 {
 	struct vmig_err err;
 	unsigned int i;
 
-	if (in->step != STEP_PREPARE || in->connected != in->nchannels + 1)
+	if (in->step != VMIG_IN_PREPARE || in->connected != in->nchannels + 1)
 		return;
 	in->params.vm = in->m->name;
 	in->params.node = in->node;
@@ -245,15 +203,15 @@ static void start_incoming(struct vmig_incoming *in)
 	in->params.nsockets = in->nchannels;
 	if (vmig_nl_migration_new(in->daemon->nl, &in->params, &in->id, &err) ||
 	    vmig_nl_migration_start(in->daemon->nl, in->id, &err)) {
-		drop(in, "failed", "%s", err.text);
+		vmig_incoming_drop(in, "failed", "%s", err.text);
 		return;
 	}
 	for (i = 0; i < in->nchannels; i++) {
 		close(in->fds[i]);
 		in->fds[i] = -1;
 	}
-	in->step = STEP_INCOMING;
-	say(in, "incoming", NULL);
+	in->step = VMIG_IN_INCOMING;
+	vmig_incoming_say(in, "incoming", NULL);
 	prepare_qemu(in);
 }
 
@@ -268,18 +226,18 @@ static void on_announced(void *arg, int error, const struct vmig_err *err)
 	if (vmig_nl_migration_done(in->daemon->nl, in->id, 0, &why))
 		vmig_log("migration %u: %s", in->id, why.text);
 	vmig_log("VM %s from node %s runs here", in->m->name, in->node);
-	say(in, "announced", NULL);
-	destroy(in);
+	vmig_incoming_say(in, "announced", NULL);
+	vmig_incoming_destroy(in);
 }
 
 static void announce(struct vmig_incoming *in)
 {
 	struct vmig_err err;
 
-	in->step = STEP_NETWORK;
+	in->step = VMIG_IN_NETWORK;
 	in->m->running = true;
 	in->m->incoming = false;
-	say(in, "committed", NULL);
+	vmig_incoming_say(in, "committed", NULL);
 	if (vmig_nl_migration_stage(in->daemon->nl, in->id, VMIG_STAGE_NETWORK,
 				    0, &err))
 		vmig_log("migration %u: %s", in->id, err.text);
@@ -298,8 +256,9 @@ static void on_status(void *arg, struct json_object *ret, const char *why)
 		 * again, which must learn it from this very word.
 		 */
 		vmig_store_disown(in->m);
-		drop(in, "aborted", "QEMU of VM %s did not resume it",
-		     in->m->name);
+		vmig_incoming_drop(in, "aborted",
+				   "QEMU of VM %s did not resume it",
+				   in->m->name);
 		return;
 	}
 	/* It runs, or nobody can say that it does not. */
@@ -323,24 +282,24 @@ static void resume(struct vmig_incoming *in)
 {
 	struct vmig_err err;
 
-	in->step = STEP_RESUME;
+	in->step = VMIG_IN_RESUME;
 	if (vmig_machine_taps_up(in->m, &err))
 		vmig_log("VM %s: %s", in->m->name, err.text);
 	vmig_qmp_call(in->m->qmp, "cont", NULL, on_resumed, in);
 }
 
-/* The source gave the VM away. First the records, then the VM. */
-static void commit(struct vmig_incoming *in)
+/* vmig_incoming_commit() - The VM is given to us: first records, then it runs. */
+void vmig_incoming_commit(struct vmig_incoming *in)
 {
 	struct vmig_err err;
 
-	if (in->step != STEP_LOADED)
+	if (in->step != VMIG_IN_LOADED)
 		return;
 	if (vmig_nl_migration_stage(in->daemon->nl, in->id, VMIG_STAGE_RESUME,
 				    0, &err) ||
 	    vmig_store_own(in->m, in->token, &err)) {
 		vmig_store_disown(in->m);
-		drop(in, "aborted", "%s", err.text);
+		vmig_incoming_drop(in, "aborted", "%s", err.text);
 		return;
 	}
 	resume(in);
@@ -348,10 +307,10 @@ static void commit(struct vmig_incoming *in)
 
 static void check_loaded(struct vmig_incoming *in)
 {
-	if (in->step != STEP_INCOMING || !in->ready || !in->loaded)
+	if (in->step != VMIG_IN_INCOMING || !in->ready || !in->loaded)
 		return;
-	in->step = STEP_LOADED;
-	say(in, "loaded", NULL);
+	in->step = VMIG_IN_LOADED;
+	vmig_incoming_say(in, "loaded", NULL);
 }
 
 static void on_event(void *arg, const char *name, struct json_object *data)
@@ -381,227 +340,30 @@ static void on_died(void *arg, const char *why)
 	struct vmig_incoming *in = arg;
 
 	switch (in->step) {
-	case STEP_DROP:
-		destroy(in);
+	case VMIG_IN_DROP:
+		vmig_incoming_destroy(in);
 		break;
-	case STEP_RESUME:
-	case STEP_NETWORK:
+	case VMIG_IN_RESUME:
+	case VMIG_IN_NETWORK:
 		/* It was this node's VM that died. */
 		vmig_announce_stop(in->m->announce);
 		in->m->announce = NULL;
-		say(in, "committed", NULL);
+		vmig_incoming_say(in, "committed", NULL);
 		vmig_nl_migration_done(in->daemon->nl, in->id, 0, NULL);
-		destroy(in);
+		vmig_incoming_destroy(in);
 		break;
 	default:
-		drop(in, "failed", "%s", why);
+		vmig_incoming_drop(in, "failed", "%s", why);
 	}
 }
 
-static const struct vmig_machine_ops machine_ops = {
+const struct vmig_machine_ops vmig_incoming_machine_ops = {
 	.event = on_event,
 	.ready = on_ready,
 	.died = on_died,
 };
 
-static int read_setup(struct vmig_incoming *in, struct json_object *msg,
-		      struct vmig_err *err)
-{
-	const char *definition = vmig_json_string(msg, "definition");
-	const char *vm = vmig_json_string(msg, "vm");
-	char source[VMIG_NAME_MAX + 16];
-	int ret;
-
-	in->nchannels = (unsigned int)vmig_json_uint(msg, "channels", 0);
-	in->params.verify = vmig_json_uint(msg, "verify", 0);
-	in->params.timeout = (uint32_t)vmig_json_uint(msg, "timeout", 0);
-	in->params.max_blackout = (uint32_t)vmig_json_uint(msg, "max_blackout",
-							   0);
-	if (!definition || !vm ||
-	    vmig_token_parse(vmig_json_string(msg, "token"), in->token) ||
-	    in->nchannels < 1 || in->nchannels > VMIG_CHANNELS_MAX)
-		return vmig_err_set(err, EPROTO,
-				    "the setup message lacks something");
-	if (was_refused(in->daemon, in->token))
-		return vmig_err_set(err, ESTALE,
-				    "this migration has failed already");
-	snprintf(source, sizeof(source), "node %s", in->node);
-	ret = vmig_machine_new(&in->m, in->daemon, definition, source, err);
-	if (ret)
-		return ret;
-	vmig_machine_use(in->m, &machine_ops, in);
-	if (strcmp(in->m->name, vm))
-		return vmig_err_set(err, EPROTO,
-				    "the definition of VM %s came for VM %s",
-				    in->m->name, vm);
-	return vmig_preflight_destination(in->daemon, in->m->def, err);
-}
-
-static void handle_setup(struct vmig_incoming *in, struct json_object *msg);
-
-static int on_retry(sd_event_source *source, uint64_t usec, void *arg)
-{
-	struct vmig_incoming *in = arg;
-	struct json_object *setup = in->setup;
-
-	(void)source;
-	(void)usec;
-	in->setup = NULL;
-	handle_setup(in, setup);
-	json_object_put(setup);
-	return 0;
-}
-
-/*
- * A VM that just left and comes back may meet its own QEMU, which still has
- * to die. The source's time limit ends it if that takes too long.
- */
-static bool put_off(struct vmig_incoming *in, struct json_object *msg)
-{
-	const char *vm = vmig_json_string(msg, "vm");
-	struct vmig_machine *m = vm ? vmig_machine_find(in->daemon, vm) : NULL;
-
-	if (!m || !vmig_machine_is_leaving(m))
-		return false;
-	if (!in->setup)
-		in->setup = json_object_get(msg);
-	sd_event_source_disable_unref(in->limit);
-	in->limit = NULL;
-	sd_event_add_time_relative(in->daemon->event, &in->limit,
-				   CLOCK_MONOTONIC, RETRY_US, 0, on_retry, in);
-	return true;
-}
-
-static void handle_setup(struct vmig_incoming *in, struct json_object *msg)
-{
-	struct vmig_err err;
-	int ret;
-
-	if (put_off(in, msg))
-		return;
-	ret = read_setup(in, msg, &err);
-	if (ret) {
-		vmig_log("VM of node %s refused: %s", in->node, err.text);
-		say(in, "refused", err.text);
-		destroy(in);
-		return;
-	}
-	in->step = STEP_PREPARE;
-	sd_event_source_disable_unref(in->limit);
-	in->limit = NULL;
-	sd_event_add_time_relative(in->daemon->event, &in->limit,
-				   CLOCK_MONOTONIC, PREPARE_LIMIT_US, 0,
-				   on_limit, in);
-	say(in, "accepted", NULL);
-	if (vmig_machine_start(in->m, true, &err))
-		drop(in, "failed", "%s", err.text);
-}
-
-static void on_message(void *arg, const char *type, struct json_object *msg)
-{
-	struct vmig_incoming *in = arg;
-	const char *reason = vmig_json_string(msg, "reason");
-
-	if (!strcmp(type, "setup") && in->step == STEP_VISIT)
-		handle_setup(in, msg);
-	else if (!strcmp(type, "query") && in->step == STEP_VISIT)
-		vmig_outcome_answer(in->daemon, in->control, msg);
-	else if (!strcmp(type, "commit"))
-		commit(in);
-	else if (!strcmp(type, "abort") && in->m && in->step < STEP_RESUME)
-		drop(in, "failed", "node %s: %s", in->node,
-		     reason ? reason : "it gave no reason");
-}
-
-static void on_closed(void *arg, const char *why)
-{
-	struct vmig_incoming *in = arg;
-
-	vmig_conn_close(in->control);
-	in->control = NULL;
-	if (in->step == STEP_VISIT)
-		destroy(in);
-	else if (in->step < STEP_RESUME)
-		drop(in, "failed", "node %s: %s", in->node, why);
-}
-
-static const struct vmig_conn_ops control_ops = {
-	.message = on_message,
-	.closed = on_closed,
-};
-
-static struct vmig_incoming *create(struct vmig_daemon *daemon,
-				    const char *node)
-{
-	struct vmig_incoming *in = calloc(1, sizeof(*in));
-	unsigned int i;
-
-	if (!in)
-		abort();	/* a daemon without memory is restarted */
-	in->daemon = daemon;
-	snprintf(in->node, sizeof(in->node), "%s", node);
-	for (i = 0; i <= VMIG_CHANNELS_MAX; i++)
-		in->fds[i] = -1;
-	LIST_INSERT_HEAD(&daemon->incomings, in, entry);
-	return in;
-}
-
-static struct vmig_incoming *find_token(struct vmig_daemon *daemon,
-					const uint8_t *token)
-{
-	struct vmig_incoming *in;
-
-	LIST_FOREACH(in, &daemon->incomings, entry) {
-		if (in->step != STEP_VISIT &&
-		    !memcmp(in->token, token, VMIG_TOKEN_LEN))
-			return in;
-	}
-	return NULL;
-}
-
-static void add_channel(struct vmig_daemon *daemon, struct vmig_conn *conn,
-			const char *node, struct json_object *greeting)
-{
-	unsigned int index = (unsigned int)vmig_json_uint(greeting, "index",
-							  VMIG_CHANNELS_MAX);
-	struct vmig_incoming *in = NULL;
-	uint8_t token[VMIG_TOKEN_LEN];
-
-	if (!vmig_token_parse(vmig_json_string(greeting, "token"), token))
-		in = find_token(daemon, token);
-	if (!in || in->step != STEP_PREPARE || strcmp(in->node, node) ||
-	    index > in->nchannels || in->fds[index] >= 0) {
-		vmig_log("node %s: a channel of no migration refused", node);
-		vmig_conn_close(conn);
-		return;
-	}
-	in->fds[index] = vmig_conn_take(conn);
-	if (in->fds[index] < 0) {
-		drop(in, "failed", "channel %u from node %s is unusable", index,
-		     node);
-		return;
-	}
-	in->connected++;
-	start_incoming(in);
-}
-
-/* vmig_incoming_accept() - Another agent connected; see vmig_accepted_fn. */
-void vmig_incoming_accept(void *arg, struct vmig_conn *conn,
-			  const struct vmig_hello *theirs, const char *kind,
-			  struct json_object *greeting)
-{
-	struct vmig_incoming *in;
-
-	if (strcmp(kind, "control")) {
-		add_channel(arg, conn, theirs->node, greeting);
-		return;
-	}
-	in = create(arg, theirs->node);
-	in->control = conn;
-	vmig_conn_set_ops(conn, &control_ops, in);
-	vmig_conn_heartbeat(conn);
-}
-
+/* vmig_incoming_find() - By the kernel's number. */
 struct vmig_incoming *vmig_incoming_find(struct vmig_daemon *daemon,
 					 uint32_t id)
 {
@@ -618,10 +380,10 @@ struct vmig_incoming *vmig_incoming_find(struct vmig_daemon *daemon,
 void vmig_incoming_notify(struct vmig_incoming *in,
 			  const struct vmig_mig_info *info)
 {
-	if (in->step >= STEP_RESUME)
+	if (in->step >= VMIG_IN_RESUME)
 		return;
 	if (vmig_state_is_terminal(info->state)) {
-		drop(in, "failed", "%s", info->reason);
+		vmig_incoming_drop(in, "failed", "%s", info->reason);
 	} else if (info->state == VMIG_STATE_READY) {
 		in->ready = true;
 		check_loaded(in);
@@ -635,59 +397,21 @@ void vmig_incoming_notify(struct vmig_incoming *in,
 void vmig_incoming_recover(struct vmig_daemon *daemon, struct vmig_machine *m,
 			   const struct vmig_mig_info *info)
 {
-	struct vmig_incoming *in = create(daemon, info->node);
+	struct vmig_incoming *in = vmig_incoming_create(daemon, info->node);
 	struct vmig_err err;
 
 	in->id = info->id;
 	memcpy(in->token, info->token, sizeof(in->token));
 	in->m = m;
 	m->incoming = true;
-	vmig_machine_use(m, &machine_ops, in);
+	vmig_machine_use(m, &vmig_incoming_machine_ops, in);
 	if (vmig_store_own(m, in->token, &err))
 		vmig_log("VM %s: %s", m->name, err.text);
 	if (m->pidfd < 0) {
-		in->step = STEP_RESUME;
+		in->step = VMIG_IN_RESUME;
 		on_died(in, "QEMU is gone");
 	} else {
 		resume(in);
 	}
 }
 
-static bool kernel_committed(struct vmig_daemon *daemon, const uint8_t *token)
-{
-	struct vmig_mig_info *list;
-	bool committed = false;
-	size_t i, n;
-
-	if (vmig_nl_migration_list(daemon->nl, &list, &n, NULL))
-		return false;
-	for (i = 0; i < n; i++) {
-		if (list[i].role == VMIG_ROLE_DESTINATION &&
-		    !memcmp(list[i].token, token, VMIG_TOKEN_LEN) &&
-		    list[i].state == VMIG_STATE_DONE)
-			committed = true;
-	}
-	free(list);
-	return committed;
-}
-
-/* vmig_incoming_outcome() - After "aborted" there is no way to commit. */
-enum vmig_outcome vmig_incoming_outcome(struct vmig_daemon *daemon,
-					const char *vm, const uint8_t *token)
-{
-	struct vmig_incoming *in = find_token(daemon, token);
-
-	if (in && in->step == STEP_RESUME)
-		return VMIG_OUTCOME_PENDING;
-	if (in && in->step == STEP_NETWORK)
-		return VMIG_OUTCOME_COMMITTED;
-	if (in) {
-		drop(in, "failed", "node %s asked what became of it", in->node);
-		return VMIG_OUTCOME_ABORTED;
-	}
-	if (kernel_committed(daemon, token) ||
-	    vmig_store_arrived(daemon, vm, token))
-		return VMIG_OUTCOME_COMMITTED;
-	remember_refusal(daemon, token);
-	return VMIG_OUTCOME_ABORTED;
-}

@@ -3,17 +3,76 @@
 #ifndef VMIG_DESTINATION_H
 #define VMIG_DESTINATION_H
 
+#include <stdbool.h>
+#include <sys/queue.h>
+
 #include "../daemon.h"
 #include "../definition.h"
 
 struct json_object;
-struct vmig_incoming;
 struct vmig_machine;
 
-/* destination.c APIs: */
+enum vmig_incoming_step {
+	VMIG_IN_VISIT,	/* a peer is connected and has not said what for */
+	VMIG_IN_PREPARE,	/* channels are made, QEMU starts */
+	VMIG_IN_INCOMING,	/* memory arrives, QEMU may still start */
+	VMIG_IN_LOADED,	/* all is here; the source decides */
+	VMIG_IN_RESUME,	/* committed; QEMU was told to continue */
+	VMIG_IN_NETWORK,	/* the VM runs; the network is told */
+	VMIG_IN_DROP,	/* failed; QEMU is being killed */
+};
+
+/**
+ * struct vmig_incoming - one migration, from the peer's first word
+ * @m: the VM; NULL in VMIG_IN_VISIT. Its ops are ours.
+ * @setup: put off until an earlier QEMU of the VM has died; or NULL
+ * @fds: @nchannels data channels and the state connection, -1 while missing
+ * @id: in the kernel, 0 before VMIG_IN_INCOMING
+ * @answered: QEMU is up; @receptive: ... and waits for the device state
+ * @ready: the kernel has all memory, and it is right
+ * @loaded: QEMU has read the device state
+ */
+struct vmig_incoming {
+	LIST_ENTRY(vmig_incoming) entry;
+	struct vmig_daemon *daemon;
+	struct vmig_machine *m;
+	struct json_object *setup;
+	struct vmig_conn *control;
+	char node[VMIG_NAME_MAX + 1];
+	uint8_t token[VMIG_TOKEN_LEN];
+	enum vmig_incoming_step step;
+	sd_event_source *limit;
+	uint32_t id;
+
+	int fds[VMIG_CHANNELS_MAX + 1];
+	unsigned int nchannels;
+	unsigned int connected;
+	struct vmig_mig_params params;
+	bool answered;
+	bool receptive;
+	bool ready;
+	bool loaded;
+};
+
+/* arrival.c APIs: */
 void vmig_incoming_accept(void *daemon, struct vmig_conn *conn,
 			  const struct vmig_hello *theirs, const char *kind,
 			  struct json_object *greeting);
+
+/* destination.c APIs: */
+extern const struct vmig_machine_ops vmig_incoming_machine_ops;
+struct vmig_incoming *vmig_incoming_create(struct vmig_daemon *daemon,
+					   const char *node);
+void vmig_incoming_destroy(struct vmig_incoming *in);
+struct vmig_incoming *vmig_incoming_find_token(struct vmig_daemon *daemon,
+					       const uint8_t *token);
+void vmig_incoming_say(struct vmig_incoming *in, const char *type,
+		       const char *reason);
+void vmig_incoming_drop(struct vmig_incoming *in, const char *type,
+			const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+void vmig_incoming_start(struct vmig_incoming *in);
+void vmig_incoming_commit(struct vmig_incoming *in);
 struct vmig_incoming *vmig_incoming_find(struct vmig_daemon *daemon,
 					 uint32_t id);
 void vmig_incoming_notify(struct vmig_incoming *in,
@@ -21,21 +80,14 @@ void vmig_incoming_notify(struct vmig_incoming *in,
 void vmig_incoming_recover(struct vmig_daemon *daemon, struct vmig_machine *m,
 			   const struct vmig_mig_info *info);
 
-enum vmig_outcome {
-	VMIG_OUTCOME_ABORTED,
-	VMIG_OUTCOME_COMMITTED,
-	VMIG_OUTCOME_PENDING,
-};
-
-enum vmig_outcome vmig_incoming_outcome(struct vmig_daemon *daemon,
-					const char *vm, const uint8_t *token);
-
 /* preflight.c APIs: */
 int vmig_preflight_destination(struct vmig_daemon *daemon,
 			       const struct vmig_definition *def,
 			       struct vmig_err *err);
 
 /* outcome.c APIs: */
+void vmig_outcome_refuse(struct vmig_daemon *daemon, const uint8_t *token);
+bool vmig_outcome_refused(struct vmig_daemon *daemon, const uint8_t *token);
 void vmig_outcome_answer(struct vmig_daemon *daemon, struct vmig_conn *conn,
 			 struct json_object *query);
 

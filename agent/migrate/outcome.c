@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <json-c/json.h>
@@ -20,6 +21,12 @@
 #include "source.h"
 
 #define ASK_AGAIN_US (1000 * 1000ULL)
+
+enum outcome {
+	OUTCOME_ABORTED,
+	OUTCOME_COMMITTED,
+	OUTCOME_PENDING,
+};
 
 static void ask(struct vmig_source *s);
 
@@ -114,14 +121,72 @@ void vmig_outcome_ask(struct vmig_source *s)
 	ask(s);
 }
 
+/* vmig_outcome_refuse() - This node said "aborted" to it, for good. */
+void vmig_outcome_refuse(struct vmig_daemon *daemon, const uint8_t *token)
+{
+	memcpy(daemon->refused[daemon->nrefused++ % VMIG_REFUSED_MAX], token,
+	       VMIG_TOKEN_LEN);
+}
+
+bool vmig_outcome_refused(struct vmig_daemon *daemon, const uint8_t *token)
+{
+	unsigned int i;
+
+	for (i = 0; i < daemon->nrefused && i < VMIG_REFUSED_MAX; i++) {
+		if (!memcmp(daemon->refused[i], token, VMIG_TOKEN_LEN))
+			return true;
+	}
+	return false;
+}
+
+static bool kernel_committed(struct vmig_daemon *daemon, const uint8_t *token)
+{
+	struct vmig_mig_info *list;
+	bool committed = false;
+	size_t i, n;
+
+	if (vmig_nl_migration_list(daemon->nl, &list, &n, NULL))
+		return false;
+	for (i = 0; i < n; i++) {
+		if (list[i].role == VMIG_ROLE_DESTINATION &&
+		    !memcmp(list[i].token, token, VMIG_TOKEN_LEN) &&
+		    list[i].state == VMIG_STATE_DONE)
+			committed = true;
+	}
+	free(list);
+	return committed;
+}
+
+/* After "aborted" there is no way to commit. */
+static enum outcome find_outcome(struct vmig_daemon *daemon, const char *vm,
+				 const uint8_t *token)
+{
+	struct vmig_incoming *in = vmig_incoming_find_token(daemon, token);
+
+	if (in && in->step == VMIG_IN_RESUME)
+		return OUTCOME_PENDING;
+	if (in && in->step == VMIG_IN_NETWORK)
+		return OUTCOME_COMMITTED;
+	if (in) {
+		vmig_incoming_drop(in, "failed",
+				   "node %s asked what became of it", in->node);
+		return OUTCOME_ABORTED;
+	}
+	if (kernel_committed(daemon, token) ||
+	    vmig_store_arrived(daemon, vm, token))
+		return OUTCOME_COMMITTED;
+	vmig_outcome_refuse(daemon, token);
+	return OUTCOME_ABORTED;
+}
+
 /* vmig_outcome_answer() - What became of a migration into this node. */
 void vmig_outcome_answer(struct vmig_daemon *daemon, struct vmig_conn *conn,
 			 struct json_object *query)
 {
 	static const char * const names[] = {
-		[VMIG_OUTCOME_ABORTED] = "aborted",
-		[VMIG_OUTCOME_COMMITTED] = "committed",
-		[VMIG_OUTCOME_PENDING] = "pending",
+		[OUTCOME_ABORTED] = "aborted",
+		[OUTCOME_COMMITTED] = "committed",
+		[OUTCOME_PENDING] = "pending",
 	};
 	const char *vm = vmig_json_string(query, "vm");
 	uint8_t token[VMIG_TOKEN_LEN];
@@ -131,11 +196,12 @@ void vmig_outcome_answer(struct vmig_daemon *daemon, struct vmig_conn *conn,
 	if (!vm || vmig_name_check("VM", vm, &err) ||
 	    vmig_token_parse(vmig_json_string(query, "token"), token)) {
 		msg = vmig_json_new("refused");
-		vmig_json_add_string(msg, "reason", "a query without a VM or a token");
+		vmig_json_add_string(msg, "reason",
+				     "a query without a VM or a token");
 	} else {
 		msg = vmig_json_new("outcome");
 		vmig_json_add_string(msg, "outcome",
-			names[vmig_incoming_outcome(daemon, vm, token)]);
+			names[find_outcome(daemon, vm, token)]);
 	}
 	vmig_conn_send(conn, msg);
 }

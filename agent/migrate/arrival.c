@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * How a migration into this node begins: a peer connects, says what it wants,
+ * and brings channels. Nothing that it says is believed unseen.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <json-c/json.h>
+
+#include "../cluster/conn.h"
+#include "../cluster/message.h"
+#include "../cluster/token.h"
+#include "../vmm/machine.h"
+#include "destination.h"
+
+/* Four times what QEMU's start takes in an emulated, busy host. */
+#define PREPARE_LIMIT_US (60 * 1000 * 1000ULL)
+#define RETRY_US	 (100 * 1000ULL)
+
+static int read_setup(struct vmig_incoming *in, struct json_object *msg,
+		      struct vmig_err *err)
+{
+	const char *definition = vmig_json_string(msg, "definition");
+	const char *vm = vmig_json_string(msg, "vm");
+	char source[VMIG_NAME_MAX + 16];
+	int ret;
+
+	in->nchannels = (unsigned int)vmig_json_uint(msg, "channels", 0);
+	in->params.verify = vmig_json_uint(msg, "verify", 0);
+	in->params.timeout = (uint32_t)vmig_json_uint(msg, "timeout", 0);
+	in->params.max_blackout = (uint32_t)vmig_json_uint(msg, "max_blackout",
+							   0);
+	if (!definition || !vm ||
+	    vmig_token_parse(vmig_json_string(msg, "token"), in->token) ||
+	    in->nchannels < 1 || in->nchannels > VMIG_CHANNELS_MAX)
+		return vmig_err_set(err, EPROTO,
+				    "the setup message lacks something");
+	if (vmig_outcome_refused(in->daemon, in->token))
+		return vmig_err_set(err, ESTALE,
+				    "this migration has failed already");
+	snprintf(source, sizeof(source), "node %s", in->node);
+	ret = vmig_machine_new(&in->m, in->daemon, definition, source, err);
+	if (ret)
+		return ret;
+	vmig_machine_use(in->m, &vmig_incoming_machine_ops, in);
+	if (strcmp(in->m->name, vm))
+		return vmig_err_set(err, EPROTO,
+				    "the definition of VM %s came for VM %s",
+				    in->m->name, vm);
+	return vmig_preflight_destination(in->daemon, in->m->def, err);
+}
+
+static int on_limit(sd_event_source *source, uint64_t usec, void *arg)
+{
+	struct vmig_incoming *in = arg;
+
+	(void)source;
+	(void)usec;
+	vmig_incoming_drop(in, "failed", in->step == VMIG_IN_PREPARE ?
+			   "the channels were not connected within %llu s" :
+			   "QEMU did not start within %llu s",
+			   (unsigned long long)PREPARE_LIMIT_US / 1000000);
+	return 0;
+}
+
+static void handle_setup(struct vmig_incoming *in, struct json_object *msg);
+
+static int on_retry(sd_event_source *source, uint64_t usec, void *arg)
+{
+	struct vmig_incoming *in = arg;
+	struct json_object *setup = in->setup;
+
+	(void)source;
+	(void)usec;
+	in->setup = NULL;
+	handle_setup(in, setup);
+	json_object_put(setup);
+	return 0;
+}
+
+/*
+ * A VM that just left and comes back may meet its own QEMU, which still has
+ * to die. The source's time limit ends it if that takes too long.
+ */
+static bool put_off(struct vmig_incoming *in, struct json_object *msg)
+{
+	const char *vm = vmig_json_string(msg, "vm");
+	struct vmig_machine *m = vm ? vmig_machine_find(in->daemon, vm) : NULL;
+
+	if (!m || !vmig_machine_is_leaving(m))
+		return false;
+	if (!in->setup)
+		in->setup = json_object_get(msg);
+	sd_event_source_disable_unref(in->limit);
+	in->limit = NULL;
+	sd_event_add_time_relative(in->daemon->event, &in->limit,
+				   CLOCK_MONOTONIC, RETRY_US, 0, on_retry, in);
+	return true;
+}
+
+static void handle_setup(struct vmig_incoming *in, struct json_object *msg)
+{
+	struct vmig_err err;
+	int ret;
+
+	if (put_off(in, msg))
+		return;
+	ret = read_setup(in, msg, &err);
+	if (ret) {
+		vmig_log("VM of node %s refused: %s", in->node, err.text);
+		vmig_incoming_say(in, "refused", err.text);
+		vmig_incoming_destroy(in);
+		return;
+	}
+	in->step = VMIG_IN_PREPARE;
+	sd_event_source_disable_unref(in->limit);
+	in->limit = NULL;
+	sd_event_add_time_relative(in->daemon->event, &in->limit,
+				   CLOCK_MONOTONIC, PREPARE_LIMIT_US, 0,
+				   on_limit, in);
+	vmig_incoming_say(in, "accepted", NULL);
+	if (vmig_machine_start(in->m, true, &err))
+		vmig_incoming_drop(in, "failed", "%s", err.text);
+}
+
+static void on_message(void *arg, const char *type, struct json_object *msg)
+{
+	struct vmig_incoming *in = arg;
+	const char *reason = vmig_json_string(msg, "reason");
+
+	if (!strcmp(type, "setup") && in->step == VMIG_IN_VISIT)
+		handle_setup(in, msg);
+	else if (!strcmp(type, "query") && in->step == VMIG_IN_VISIT)
+		vmig_outcome_answer(in->daemon, in->control, msg);
+	else if (!strcmp(type, "commit"))
+		vmig_incoming_commit(in);
+	else if (!strcmp(type, "abort") && in->m && in->step < VMIG_IN_RESUME)
+		vmig_incoming_drop(in, "failed", "node %s: %s", in->node,
+				   reason ? reason : "it gave no reason");
+}
+
+static void on_closed(void *arg, const char *why)
+{
+	struct vmig_incoming *in = arg;
+
+	vmig_conn_close(in->control);
+	in->control = NULL;
+	if (in->step == VMIG_IN_VISIT)
+		vmig_incoming_destroy(in);
+	else if (in->step < VMIG_IN_RESUME)
+		vmig_incoming_drop(in, "failed", "node %s: %s", in->node, why);
+}
+
+static const struct vmig_conn_ops control_ops = {
+	.message = on_message,
+	.closed = on_closed,
+};
+
+static void add_channel(struct vmig_daemon *daemon, struct vmig_conn *conn,
+			const char *node, struct json_object *greeting)
+{
+	unsigned int index = (unsigned int)vmig_json_uint(greeting, "index",
+							  VMIG_CHANNELS_MAX);
+	struct vmig_incoming *in = NULL;
+	uint8_t token[VMIG_TOKEN_LEN];
+
+	if (!vmig_token_parse(vmig_json_string(greeting, "token"), token))
+		in = vmig_incoming_find_token(daemon, token);
+	if (!in || in->step != VMIG_IN_PREPARE || strcmp(in->node, node) ||
+	    index > in->nchannels || in->fds[index] >= 0) {
+		vmig_log("node %s: a channel of no migration refused", node);
+		vmig_conn_close(conn);
+		return;
+	}
+	in->fds[index] = vmig_conn_take(conn);
+	if (in->fds[index] < 0) {
+		vmig_incoming_drop(in, "failed",
+				   "channel %u from node %s is unusable", index,
+				   node);
+		return;
+	}
+	in->connected++;
+	vmig_incoming_start(in);
+}
+
+/* vmig_incoming_accept() - Another agent connected; see vmig_accepted_fn. */
+void vmig_incoming_accept(void *arg, struct vmig_conn *conn,
+			  const struct vmig_hello *theirs, const char *kind,
+			  struct json_object *greeting)
+{
+	struct vmig_incoming *in;
+
+	if (strcmp(kind, "control")) {
+		add_channel(arg, conn, theirs->node, greeting);
+		return;
+	}
+	in = vmig_incoming_create(arg, theirs->node);
+	in->control = conn;
+	vmig_conn_set_ops(conn, &control_ops, in);
+	vmig_conn_heartbeat(conn);
+}
