@@ -23,8 +23,10 @@
 #include "compat/splice.h"
 #include "transport/tcp.h"
 
-/* How long a farewell may take to be acknowledged. */
-#define FAREWELL	(1 * HZ)
+/* A farewell is given up when the peer takes nothing for so long, */
+#define FAREWELL_STILL	(1 * HZ)
+/* or when it takes this long in all. */
+#define FAREWELL_MAX	(5 * HZ)
 
 static int check_socket(struct socket *sock, struct net *net, u32 fd,
 			struct netlink_ext_ack *extack)
@@ -299,25 +301,61 @@ int vmig_tcp_recv_pages(struct vmig_tcp *tcp, const struct bio_vec *pages,
 }
 
 /**
- * vmig_tcp_farewell() - Say a last thing and close, within FAREWELL.
+ * struct patience - with a peer that takes what is queued for it, or not
+ * @acked: sequence number up to which it has
+ * @since: jiffies since when it is that
+ * @end: jiffies when to give up in any case
+ */
+struct patience {
+	u32 acked;
+	unsigned long since;
+	unsigned long end;
+};
+
+static bool ends(struct patience *p, const struct sock *sk)
+{
+	u32 acked = READ_ONCE(tcp_sk(sk)->snd_una);
+
+	if (acked != p->acked) {
+		p->acked = acked;
+		p->since = jiffies;
+	}
+	return time_after(jiffies, p->since + FAREWELL_STILL) ||
+	       time_after(jiffies, p->end);
+}
+
+static bool is_acked(const struct sock *sk)
+{
+	const int unacked = TCPF_FIN_WAIT1 | TCPF_CLOSING | TCPF_LAST_ACK;
+
+	return !((1 << inet_sk_state_load(sk)) & unacked);
+}
+
+/**
+ * vmig_tcp_farewell() - Say a last thing, close, and wait until the peer has it.
  * @tcp: the connection
- * @buf: sent if it fits into the send queue; may be empty
- * @len: bytes in all
+ * @buf: what to say, behind all that is queued
+ * @len: bytes of it, maybe 0
  */
 void vmig_tcp_farewell(struct vmig_tcp *tcp, const void *buf, size_t len)
 {
-	const int unacked = TCPF_FIN_WAIT1 | TCPF_CLOSING | TCPF_LAST_ACK;
-	struct msghdr msg = { .msg_flags = MSG_NOSIGNAL | MSG_DONTWAIT };
-	struct kvec vec = { .iov_base = (void *)buf, .iov_len = len };
+	const long slice = msecs_to_jiffies(VMIG_TCP_SLICE_MS);
 	struct sock *sk = tcp->sock->sk;
+	struct patience patience = {
+		.acked = READ_ONCE(tcp_sk(sk)->snd_una),
+		.since = jiffies,
+		.end = jiffies + FAREWELL_MAX,
+	};
+	struct msghdr msg = { .msg_flags = MSG_NOSIGNAL };
+	struct kvec vec = { .iov_base = (void *)buf, .iov_len = len };
+	int ret;
 
-	if (len)
-		kernel_sendmsg(tcp->sock, &msg, &vec, 1, len);
+	do {
+		ret = len ? kernel_sendmsg(tcp->sock, &msg, &vec, 1, len) : 0;
+	} while (ret == -EAGAIN && !ends(&patience, sk));
 	kernel_sock_shutdown(tcp->sock, SHUT_WR);
-	/* TCP's own wake-up is for interruptible sleepers only. */
-	wait_event_interruptible_timeout(*sk_sleep(sk),
-					 !((1 << inet_sk_state_load(sk)) & unacked),
-					 FAREWELL);
+	while (!is_acked(sk) && !ends(&patience, sk))
+		wait_event_idle_timeout(*sk_sleep(sk), is_acked(sk), slice);
 }
 
 /**

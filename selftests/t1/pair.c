@@ -190,6 +190,22 @@ int pair_remove_vm(struct side *side)
 	return rmdir(path) ? complain("rmdir %s", path) : 0;
 }
 
+/* A cable that was plugged in just now takes a moment. */
+static int connect_patiently(int fd, const struct sockaddr_in *address)
+{
+	unsigned int tries;
+
+	for (tries = 0; tries < 100; tries++) {
+		if (!connect(fd, (const struct sockaddr *)address,
+			     sizeof(*address)))
+			return 0;
+		if (errno != EHOSTUNREACH && errno != ENETUNREACH)
+			return -1;
+		usleep(100000);
+	}
+	return -1;
+}
+
 int pair_connect(struct pair *pair, unsigned int channels)
 {
 	struct sockaddr_in address = { .sin_family = AF_INET };
@@ -209,8 +225,7 @@ int pair_connect(struct pair *pair, unsigned int channels)
 	for (i = 0; i < channels; i++) {
 		pair->a.sockets[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC,
 					    0);
-		if (connect(pair->a.sockets[i], (struct sockaddr *)&address,
-			    len))
+		if (connect_patiently(pair->a.sockets[i], &address))
 			return complain("connect");
 		pair->b.sockets[i] = accept4(listener, NULL, NULL,
 					     SOCK_CLOEXEC);
