@@ -17,6 +17,7 @@ class Lab:
         self.tool = os.path.join(top, "selftests/lab/lab")
         self.env = dict(os.environ, LAB=name)
         self.logs = os.path.join(top, "build", f"lab-{name}")
+        self.closed = False
 
     def call(self, *args):
         """(status, what it said)"""
@@ -27,8 +28,15 @@ class Lab:
         return done.returncode, done.stdout
 
     def start(self, *args):
+        if self.closed:
+            return "the run is over"
         status, said = self.call("start", *args)
         return "" if status == 0 else said
+
+    def close(self):
+        """For good: whoever still runs tests has to end."""
+        self.closed = True
+        self.stop()
 
     def stop(self, *hosts):
         self.call("stop", *hosts)

@@ -104,6 +104,8 @@ class HostTier:
                     self.lab.stop(self.host)
                     return
             up = self.run_test(test)
+            if self.lab.closed:
+                return
         if up:
             self.check_end()
         self.lab.stop(self.host)
@@ -113,7 +115,7 @@ def run_t1(tests, kernels, report, lab, top):
     threads = []
     for host, kernel in zip("ab", kernels):
         tier = HostTier(kernel, host, tests, report, lab, top)
-        threads.append(threading.Thread(target=tier.run))
+        threads.append(threading.Thread(target=tier.run, daemon=True))
     for thread in threads:
         thread.start()
     for thread in threads:
