@@ -234,8 +234,9 @@ static bool finish_connect(struct vmig_conn *conn)
 
 	getsockopt(conn->fd, SOL_SOCKET, SO_ERROR, &error, &len);
 	if (error) {
-		snprintf(why, sizeof(why), "cannot connect: %s",
-			 strerror(error));
+		snprintf(why, sizeof(why), "cannot connect: %s%s",
+			 strerror(error), error == ECONNREFUSED ?
+			 "; is vmig-agent running there?" : "");
 		lose(conn, why);
 		return false;
 	}
