@@ -26,7 +26,9 @@ static inline void vmig_compat_fillattr(struct mnt_idmap *idmap, u32 mask,
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 7, 0)
 static inline struct timespec64 simple_inode_init_ts(struct inode *inode)
 {
-	inode->i_atime = inode->i_mtime = inode->i_ctime = current_time(inode);
+	inode->i_ctime = current_time(inode);
+	inode->i_mtime = inode->i_ctime;
+	inode->i_atime = inode->i_ctime;
 	return inode->i_ctime;
 }
 #endif

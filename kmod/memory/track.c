@@ -83,6 +83,7 @@ static bool mark(struct vmig_track *track, pgoff_t index)
 	was_clean = !test_and_set_bit(index, track->dirty);
 	if (was_clean)
 		atomic64_inc(&track->ndirty);
+	/* The bit comes before the summary that leads a harvest to it. */
 	smp_mb__after_atomic();
 	set_pending(track, vmig_chunk_of(index));
 	return was_clean;
@@ -143,6 +144,7 @@ void vmig_track_add(struct vmig_region *region, pgoff_t index,
 	track = rcu_dereference(region->track);
 	if (track && !test_bit(chunk, track->begun)) {
 		atomic64_add(npages, &track->nunbegun);
+		/* The pages come before the summary that tells of them. */
 		smp_mb__after_atomic();
 		set_pending(track, chunk);
 	}
@@ -248,8 +250,10 @@ static bool has_other_users(struct vmig_track *track, struct folio *folio)
 	int refs;
 
 	explained += vmig_region_waiters(track->region, folio);
-	smp_mb();	/* orders the write-protection and the references, too */
+	/* Waiters and the write-protection come before the references. */
+	smp_mb();
 	refs = folio_ref_count(folio);
+	/* References come before mappings. */
 	smp_rmb();
 	explained += vmig_compat_folio_mapcount(folio);
 	if (!folio_test_large(folio) && !folio_test_lru(folio) &&
@@ -318,6 +322,7 @@ static void harvest_hole(struct harvest *h, unsigned int i)
 	if (!unmark(h->track, h->base + i))
 		return;
 	__set_bit(i, h->pages);
+	/* Who added a folio before this saw the bit; who adds one later marks. */
 	smp_mb();
 	folio = vmig_region_find_folio(h->track->region, h->base + i);
 	if (folio) {
@@ -421,6 +426,7 @@ unsigned int vmig_track_harvest(struct vmig_region *region, unsigned long chunk,
 	if (!test_bit(chunk, h.track->begun))
 		begin(h.track, chunk);
 	clear_bit(chunk, h.track->pending);
+	/* The summary is cleared before the bits are looked at: see @pending. */
 	smp_mb__after_atomic();
 	while (!done) {
 		folio = vmig_region_lock_folio(region, h.base);
@@ -478,6 +484,7 @@ unsigned long vmig_track_next(struct vmig_region *region, unsigned long chunk,
 		if (!is_hole(track, chunk))
 			return chunk;
 		clear_bit(chunk, track->pending);
+		/* As in vmig_track_harvest(). */
 		smp_mb__after_atomic();
 		if (!is_hole(track, chunk)) {
 			set_pending(track, chunk);

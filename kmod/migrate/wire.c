@@ -383,7 +383,8 @@ int vmig_wire_compare_tally(const struct vmig_tally *sent,
 		return -EPROTO;
 	}
 	if (sent->final_digest != got->final_digest) {
-		snprintf(why, size, "memory of the final pass differs (digest %016llx, received %016llx)",
+		snprintf(why, size,
+			 "memory of the final pass differs (digest %016llx, received %016llx)",
 			 (unsigned long long)sent->final_digest,
 			 (unsigned long long)got->final_digest);
 		return -EBADMSG;
