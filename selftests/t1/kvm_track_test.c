@@ -129,7 +129,7 @@ TEST_F_TIMEOUT(kvm, no_write_is_lost, LIMIT)
 	}
 	ASSERT_LE(0, ram_collect(&self->ram, self->copy, true));
 	TH_LOG("%u rounds, %llu writes", rounds, (unsigned long long)writes);
-	EXPECT_LT(2, rounds);
+	EXPECT_LE(2, rounds);
 	EXPECT_EQ(0, tinykvm_check_copy(self->guest, self->copy, 0,
 					&first_bad));
 	EXPECT_EQ(0, memcmp(self->copy, self->ram.mem, SIZE));

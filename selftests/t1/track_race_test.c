@@ -98,11 +98,13 @@ static void work_file(struct worker *w)
 /* A mapping that comes, changes and goes, and lies so that nothing is huge. */
 static void work_mapping(struct worker *w)
 {
-	unsigned char *mem, *moved;
+	size_t room = SIZE + RAM_PAGE;
+	unsigned char *mem, *odd;
 
 	mem = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
 		   w->self->ram.fd, 0);
-	if (mem == MAP_FAILED) {
+	odd = mmap(NULL, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (mem == MAP_FAILED || odd == MAP_FAILED) {
 		atomic_fetch_add(&w->self->failed, 1);
 		return;
 	}
@@ -110,12 +112,12 @@ static void work_mapping(struct worker *w)
 	mprotect(mem, SIZE, PROT_READ);
 	mprotect(mem, SIZE, PROT_READ | PROT_WRITE);
 	write_some(w, mem, 10);
-	moved = mremap(mem, SIZE, SIZE, MREMAP_MAYMOVE | MREMAP_FIXED,
-		       (char *)mem - 3 * SIZE - RAM_PAGE);
-	if (moved != MAP_FAILED)
-		mem = moved;
-	write_some(w, mem, 10);
-	munmap(mem, SIZE);
+	if (mremap(mem, SIZE, SIZE, MREMAP_MAYMOVE | MREMAP_FIXED,
+		   odd + RAM_PAGE) == MAP_FAILED)
+		atomic_fetch_add(&w->self->failed, 1);
+	else
+		write_some(w, odd + RAM_PAGE, 10);
+	munmap(odd, room);
 }
 
 /* What a balloon does. */
@@ -206,9 +208,52 @@ TEST_F_TIMEOUT(race, no_write_is_lost, LIMIT)
 	EXPECT_EQ(0, atomic_load(&self->failed));
 	ASSERT_LE(0, ram_collect(&self->ram, self->copy, true));
 	TH_LOG("%u rounds", rounds);
-	EXPECT_LT(4, rounds);
+	EXPECT_LE(2, rounds);
 	EXPECT_EQ(0, differing(self->ram.mem, self->copy));
 	EXPECT_EQ(0, ram_harvest(&self->ram, false));
+}
+
+/* One page a chunk, each written again the moment it is write-protected. */
+static void *heat(void *arg)
+{
+	struct worker *w = arg;
+	unsigned int page = 0;
+
+	while (!atomic_load(&w->self->stop)) {
+		(*ram_word(&w->self->ram, page, w->first))++;
+		page = (page + RAM_CHUNK_PAGES) % PAGES;
+	}
+	return NULL;
+}
+
+/*
+ * What a harvest without the folio lock would lose: it gets between the fault's
+ * note and its entry, and the page stays writable and clean for good. Takes two
+ * processors to happen, and final harvests: others find the fault's reference.
+ */
+TEST_F_TIMEOUT(race, no_write_slips_through, LIMIT)
+{
+	struct worker w[2] = { { self, 0, 0 }, { self, 1, 0 } };
+	unsigned int i, rounds = 0, found = 0;
+	time_t end = time(NULL) + SECONDS;
+
+	ASSERT_LE(0, ram_collect(&self->ram, self->copy, false));
+	for (i = 0; i < 2; i++)
+		ASSERT_EQ(0, pthread_create(&self->threads[i], NULL, heat,
+					    &w[i]));
+	do {
+		int n = ram_collect(&self->ram, self->copy, true);
+
+		ASSERT_LE(0, n);
+		found += n;
+		rounds++;
+	} while (time(NULL) < end);
+	atomic_store(&self->stop, true);
+	for (i = 0; i < 2; i++)
+		pthread_join(self->threads[i], NULL);
+	ASSERT_LE(0, ram_collect(&self->ram, self->copy, true));
+	TH_LOG("%u rounds, %u pages", rounds, found);
+	EXPECT_EQ(0, differing(self->ram.mem, self->copy));
 }
 
 /* Tracking stops and starts under writers; the last round still has it all. */

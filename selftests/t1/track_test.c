@@ -228,8 +228,11 @@ TEST_F_TIMEOUT(track, sees_other_mappings, LIMIT)
 	NOTE(701);
 	EXPECT_WRITTEN_FOUND();
 
+	odd = mmap(NULL, 3 * part, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+		   0);
+	ASSERT_NE(MAP_FAILED, odd);
 	odd = mremap(moved, 2 * part, 2 * part, MREMAP_MAYMOVE | MREMAP_FIXED,
-		     moved + 16 * RAM_CHUNK + 3 * RAM_PAGE);
+		     odd + 3 * RAM_PAGE);
 	ASSERT_NE(MAP_FAILED, odd);
 	odd[5 * RAM_PAGE]++;
 	NOTE(6);
