@@ -278,4 +278,52 @@ TEST_F_TIMEOUT(migrate, there_and_back, 120)
 	ASSERT_EQ(0, pair_finish(self->pair));
 }
 
+FIXTURE(busy)
+{
+	struct pair *pair;
+};
+
+FIXTURE_SETUP(busy)
+{
+	self->pair = pair_open("huge=always");
+	ASSERT_NE(NULL, self->pair);
+	ASSERT_EQ(0, pair_make_vm(self->pair, SIZE));
+}
+
+FIXTURE_TEARDOWN(busy)
+{
+	pair_close(self->pair);
+}
+
+/*
+ * A writer that dirties all of its memory faster than the limit lets it move:
+ * without a throttle this never ends.
+ */
+TEST_F_TIMEOUT(busy, converges_by_throttle, 180)
+{
+	struct writer writer = { .side = &self->pair->a, .pages = PAGES };
+	struct side *a = &self->pair->a;
+	struct plan plan = {
+		.channels = 2, .bandwidth = 8 << 20, .max_blackout = 500,
+	};
+
+	fill_memory(a->mem);
+	ASSERT_EQ(0, pthread_create(&writer.thread, NULL, write_all_the_time,
+				    &writer));
+	ASSERT_EQ(0, pair_start(self->pair, &plan));
+	ASSERT_EQ(0, side_wait_converged(a));
+	EXPECT_GE(plan.max_blackout * 1000ULL,
+		  side_counter(a, VMIG_A_COUNTERS_PREDICTED_BLACKOUT));
+	EXPECT_LT(0, side_counter(a, VMIG_A_COUNTERS_THROTTLE));
+	TH_LOG("round %lu, %lu KiB left, %lu ms of throttle",
+	       (unsigned long)side_counter(a, VMIG_A_COUNTERS_ROUND),
+	       (unsigned long)side_counter(a, VMIG_A_COUNTERS_REMAINING_BYTES) >> 10,
+	       (unsigned long)side_counter(a, VMIG_A_COUNTERS_THROTTLE) / 1000);
+	atomic_store(&writer.stop, true);
+	pthread_join(writer.thread, NULL);
+	ASSERT_EQ(0, pair_stop_copy(self->pair));
+	EXPECT_EQ(-1, pair_differs(self->pair));
+	ASSERT_EQ(0, pair_finish(self->pair));
+}
+
 TEST_HARNESS_MAIN
