@@ -40,12 +40,13 @@ static struct vmig_mount *mount_of(struct vmig_region *region)
 static int charge(struct vmig_region *region, long npages)
 {
 	struct vmig_mount *mount = mount_of(region);
-	u64 used = atomic64_add_return(npages, &mount->used);
+	s64 used = atomic64_read(&mount->used);
 
-	if (mount->limit && used > mount->limit) {
-		atomic64_sub(npages, &mount->used);
-		return -ENOSPC;
-	}
+	/* What fails takes nothing, not even for a moment: see add_last_folio(). */
+	do {
+		if (mount->limit && used + npages > mount->limit)
+			return -ENOSPC;
+	} while (!atomic64_try_cmpxchg(&mount->used, &used, used + npages));
 	atomic64_add(npages, &region->pages);
 	return 0;
 }
@@ -158,6 +159,24 @@ static struct folio *add_best_folio(struct vmig_region *region, pgoff_t index,
 	return folio;
 }
 
+/*
+ * There is no room left for a page. Who has taken the last of it may have done
+ * so for the same page, which then is no failure, or for a folio that he does
+ * not get in the end: look again when nobody adds to the region.
+ */
+static struct folio *add_last_folio(struct vmig_region *region, pgoff_t index,
+				    bool zero)
+{
+	struct address_space *mapping = region->inode->i_mapping;
+	struct folio *folio = ERR_PTR(-EEXIST);
+
+	filemap_invalidate_lock(mapping);
+	if (!xa_load(&mapping->i_pages, index))
+		folio = add_folio(region, index, 0, zero);
+	filemap_invalidate_unlock(mapping);
+	return folio;
+}
+
 /**
  * vmig_region_find_folio() - Find the folio that holds a page.
  * @region: the region
@@ -192,6 +211,8 @@ static struct folio *alloc_folio(struct vmig_region *region, pgoff_t index,
 		}
 		if (!folio)
 			folio = add_best_folio(region, index, zero, huge);
+		if (folio == ERR_PTR(-ENOSPC))
+			folio = add_last_folio(region, index, zero);
 	} while (folio == ERR_PTR(-EEXIST));
 	return folio;
 }
