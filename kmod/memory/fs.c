@@ -24,6 +24,9 @@
 
 #define VMIGFS_MAGIC	0x766d6967	/* "vmig" */
 
+/* 32 TiB: kvmalloc() refuses 2 GiB, and there is a bit a page to allocate. */
+#define REGION_SIZE_MAX	(1LL << 45)
+
 static struct kmem_cache *inode_cache;
 static const struct inode_operations root_ops;
 static const struct inode_operations vm_ops;
@@ -328,7 +331,7 @@ static int fill_super(struct super_block *sb, struct fs_context *fc)
 	struct vmig_mount *mount = sb->s_fs_info;
 	struct inode *root;
 
-	sb->s_maxbytes = MAX_LFS_FILESIZE;
+	sb->s_maxbytes = REGION_SIZE_MAX;
 	sb->s_blocksize = PAGE_SIZE;
 	sb->s_blocksize_bits = PAGE_SHIFT;
 	sb->s_magic = VMIGFS_MAGIC;

@@ -521,9 +521,11 @@ static void free_track(struct vmig_track *track)
 	kfree(track);
 }
 
+/* It may be a gigabyte: fail rather than have a VM killed for memory. */
 static unsigned long *alloc_bits(unsigned long n)
 {
-	return kvcalloc(BITS_TO_LONGS(n), sizeof(long), GFP_KERNEL);
+	return kvcalloc(BITS_TO_LONGS(n), sizeof(long),
+			GFP_KERNEL | __GFP_RETRY_MAYFAIL | __GFP_NOWARN);
 }
 
 static struct vmig_track *alloc_track(struct vmig_region *region)
@@ -648,7 +650,8 @@ void vmig_track_stats(struct vmig_vm *vm, struct vmig_track_stats *stats)
 						  lockdep_is_held(&vm->lock));
 		if (!track)
 			continue;
-		stats->remaining += atomic64_read(&track->ndirty) +
+		/* A bit may be cleared before who has set it has counted it. */
+		stats->remaining += max(atomic64_read(&track->ndirty), 0LL) +
 				    atomic64_read(&track->nunbegun);
 		stats->faults += atomic64_read(&track->faults);
 		stats->sticky += atomic64_read(&track->sticky);
