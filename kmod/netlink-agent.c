@@ -486,13 +486,22 @@ static void answer_agent_gone(struct net *net, const struct request *request)
 	genlmsg_unicast(net, msg, request->portid);
 }
 
-static void end_agent(struct net *net, struct agent *agent)
+/*
+ * A port is free for the next socket before this is told of the last one, so
+ * that two that have had the agent's may close at the same time.
+ */
+static void end_agent(struct net *net, struct agent *agent, u32 portid)
 {
 	struct request *request, *next;
 
 	mutex_lock(&agent->registration);
 	mutex_lock(&agent->lock);
-	forget_requests_of(agent, agent->portid);
+	forget_requests_of(agent, portid);
+	if (agent->portid != portid) {
+		mutex_unlock(&agent->lock);
+		mutex_unlock(&agent->registration);
+		return;
+	}
 	WRITE_ONCE(agent->portid, 0);
 	list_for_each_entry_safe(request, next, &agent->requests, node) {
 		answer_agent_gone(net, request);
@@ -516,7 +525,7 @@ static int socket_closed(struct notifier_block *nb, unsigned long event,
 
 	agent = agent_of(notify->net);
 	if (READ_ONCE(agent->portid) == notify->portid) {
-		end_agent(notify->net, agent);
+		end_agent(notify->net, agent, notify->portid);
 	} else {
 		mutex_lock(&agent->lock);
 		forget_requests_of(agent, notify->portid);
