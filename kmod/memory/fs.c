@@ -24,7 +24,7 @@
 
 #define VMIGFS_MAGIC	0x766d6967	/* "vmig" */
 
-/* 32 TiB: kvmalloc() refuses 2 GiB, and there is a bit a page to allocate. */
+/* 32 TiB: a bit a page of it is a gigabyte, and no sum of bytes overflows. */
 #define REGION_SIZE_MAX	(1LL << 45)
 
 static struct kmem_cache *inode_cache;

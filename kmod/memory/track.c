@@ -28,6 +28,7 @@
 #include <linux/mm.h>
 #include <linux/rmap.h>
 #include <linux/slab.h>
+#include <linux/vmalloc.h>
 
 #include "compat/compat.h"
 #include "compat/mm.h"
@@ -521,11 +522,17 @@ static void free_track(struct vmig_track *track)
 	kfree(track);
 }
 
-/* It may be a gigabyte: fail rather than have a VM killed for memory. */
+/*
+ * It may be a gigabyte: fail rather than have a VM killed for memory. With that
+ * wish kvmalloc() would try hard to get it in one piece.
+ */
 static unsigned long *alloc_bits(unsigned long n)
 {
-	return kvcalloc(BITS_TO_LONGS(n), sizeof(long),
-			GFP_KERNEL | __GFP_RETRY_MAYFAIL | __GFP_NOWARN);
+	size_t size = BITS_TO_LONGS(n) * sizeof(long);
+	gfp_t gfp = GFP_KERNEL | __GFP_RETRY_MAYFAIL | __GFP_NOWARN;
+
+	return size > PAGE_SIZE ? __vmalloc(size, gfp | __GFP_ZERO) :
+				  kzalloc(size, gfp);
 }
 
 static struct vmig_track *alloc_track(struct vmig_region *region)
