@@ -46,27 +46,27 @@ agent_start b
 runs_on a
 
 step "the source's agent is killed when it commits"
-killed_at a '"stage":"storage"'
+at a '"stage":"storage"' "kill -KILL \$agent"
 migration_begin a b
 met
 migration_ends
 agent_start a
 wait_for 60 "$guest to run on one host" running_once
 running_on a && there=a back=b || there=b back=a
-runs_on $there
+runs_on "$there"
 
 step "the destination's agent is killed when it resumes the guest"
-killed_at $back '"stage":"resume"'
-migration_begin $there $back
+at "$back" '"stage":"resume"' "kill -KILL \$agent"
+migration_begin "$there" "$back"
 met
 migration_ends
-agent_start $back
+agent_start "$back"
 wait_for 60 "$guest to run on one host" running_once
 running_on a && there=a back=b || there=b back=a
-runs_on $there
+runs_on "$there"
 
 step "the guest can move all the same"
-limit 200 agent $there migrate "$guest" $back
-runs_on $back
+limit 200 agent "$there" migrate "$guest" "$back"
+runs_on "$back"
 
 finish

@@ -4,6 +4,7 @@
 # For T2 scripts that disturb a migration: begin one, wait for a moment in it,
 # and see afterwards that the guest runs on exactly one host. Needs lib.sh.
 
+guest=${guest:?set by lib.sh}
 agent_run=/run/vmig-agent
 # shellcheck disable=SC2154 # lib.sh's lab.sh sets SHARE
 said=$SHARE/migrate.said
@@ -45,24 +46,17 @@ migration_ends()
 	echo "# $(cat "$said")"
 }
 
-# at HOST WORD: the next notification on HOST that has WORD, e.g. '"handoff"'.
-# Begins to listen at once; `met` waits for it.
+# at HOST WORD [CMD]: the next notification on HOST that has WORD, for example
+# '"handoff"'. Begins to listen at once; `met` waits for it. CMD is run there at
+# that moment, as a command from here would come much later; $agent is the
+# process of the agent.
 at()
 {
 	# Not a pipe: the shell would wait for the monitor's next line.
-	on "$1" "coproc M { exec timeout 100 vmig-agent monitor --json; }
-		grep -q -m 1 -- '$2' <&\${M[0]}; met=\$?; kill \$M_PID; exit \$met" &
-	waiting=$!
-}
-
-# killed_at HOST WORD: its agent is killed at that moment. There, since a
-# command from here would come much later.
-killed_at()
-{
 	on "$1" "agent=\$(pgrep -f '[v]mig-agent daemon')
 		coproc M { exec timeout 100 vmig-agent monitor --json; }
-		grep -q -m 1 -- '$2' <&\${M[0]} && kill -KILL \$agent
-		met=\$?; kill \$M_PID; exit \$met" &
+		grep -q -m 1 -- '$2' <&\${M[0]} && { ${3-true}; }
+		met=\$?; kill \$M_PID 2>/dev/null; exit \$met" &
 	waiting=$!
 }
 
