@@ -67,11 +67,8 @@ void vmig_incoming_destroy(struct vmig_incoming *in)
 		vmig_machine_use(in->m, NULL, NULL);
 		if (in->m->qmp)
 			vmig_qmp_forget(in->m->qmp, in);
-		if (in->m->pidfd < 0) {
-			vmig_machine_clean(in->m);
-			if (!in->m->owned)
-				vmig_machine_free(in->m);
-		}
+		if (in->m->pidfd < 0)
+			vmig_machine_end(in->m);
 	}
 	free(in);
 }

@@ -76,9 +76,7 @@ static void recover_one(struct vmig_daemon *daemon, struct vmig_machine *m,
 		return;
 	}
 	if (ret == -ENOENT) {
-		vmig_machine_clean(m);
-		if (!m->owned)
-			vmig_machine_free(m);
+		vmig_machine_end(m);
 	} else if (!m->owned) {
 		vmig_log("VM %s had not arrived: removed", m->name);
 		vmig_machine_kill(m);

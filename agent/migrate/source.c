@@ -52,11 +52,8 @@ static void destroy(struct vmig_source *s)
 	if (s->m->qmp)
 		vmig_qmp_forget(s->m->qmp, s);
 	vmig_machine_use(s->m, NULL, NULL);
-	if (s->dead) {
-		vmig_machine_clean(s->m);
-		if (!s->m->owned)
-			vmig_machine_free(s->m);
-	}
+	if (s->dead)
+		vmig_machine_end(s->m);
 	free(s);
 }
 

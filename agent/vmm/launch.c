@@ -20,6 +20,10 @@
 #include "machine.h"
 #include "process.h"
 
+/* The kernel ends a migration within a second or two. */
+#define CLEAN_AGAIN_US	(100 * 1000ULL)
+#define CLEAN_TRIES	300
+
 #define LAUNCH_PATH_MAX (PATH_MAX + VMIG_NAME_MAX + 32)
 
 static void run_path(const struct vmig_machine *m, const char *file,
@@ -36,57 +40,96 @@ static void memory_path(const struct vmig_machine *m,
 		 m->name);
 }
 
-static void remove_memory(struct vmig_machine *m)
+/* Return: 0, -EBUSY while a migration claims it, or another negative errno. */
+static int remove_memory(struct vmig_machine *m)
 {
 	char path[LAUNCH_PATH_MAX];
 	struct dirent *entry;
+	int ret = 0;
 	DIR *dir;
 
 	memory_path(m, path);
 	dir = opendir(path);
 	if (!dir)
-		return;
-	while ((entry = readdir(dir))) {
+		return errno == ENOENT ? 0 : -errno;
+	while (!ret && (entry = readdir(dir))) {
 		if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, "..") &&
 		    unlinkat(dirfd(dir), entry->d_name, 0))
-			vmig_log("VM %s: %s/%s: %s", m->name, path,
-				 entry->d_name, strerror(errno));
+			ret = -errno;
 	}
 	closedir(dir);
-	if (rmdir(path))
-		vmig_log("VM %s: %s: %s", m->name, path, strerror(errno));
+	if (!ret && rmdir(path))
+		ret = -errno;
+	return ret;
 }
 
 /*
- * vmig_machine_clean() - Remove all that a VM without QEMU does not need.
- *
- * Only if the VM was launched by an agent, which definition.ini in its run
- * folder tells: memory that somebody else made is not ours to remove.
+ * Remove all that a VM without QEMU does not need. Only if an agent launched
+ * it, which definition.ini in its run folder tells: memory that somebody else
+ * made is not ours to remove.
  */
-void vmig_machine_clean(struct vmig_machine *m)
+static int clean(struct vmig_machine *m)
 {
 	/* The log stays: it is what is left to look at. */
 	static const char * const files[] = {
 		"qmp.sock", "pid", "definition.ini",
 	};
-	bool launched;
 	char path[LAUNCH_PATH_MAX], tap[IFNAMSIZ];
 	struct vmig_err err;
 	unsigned int i;
+	int ret;
 
 	run_path(m, "definition.ini", path);
-	launched = !access(path, F_OK);
-	for (i = 0; launched && i < m->def->nnics; i++) {
+	if (access(path, F_OK))
+		return 0;
+	for (i = 0; i < m->def->nnics; i++) {
 		vmig_tap_name(m->name, m->def->nics[i].name, tap);
 		if (vmig_tap_delete(tap, &err))
 			vmig_log("VM %s: %s", m->name, err.text);
 	}
-	if (launched)
-		remove_memory(m);
+	ret = remove_memory(m);
+	if (ret)
+		return ret;
 	for (i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
 		run_path(m, files[i], path);
 		unlink(path);
 	}
+	return 0;
+}
+
+static int on_clean(sd_event_source *source, uint64_t usec, void *arg)
+{
+	(void)source;
+	(void)usec;
+	vmig_machine_end(arg);
+	return 0;
+}
+
+/**
+ * vmig_machine_end() - Its QEMU is dead: remove what came with it.
+ *
+ * A migration that the kernel is still ending claims the memory, so it is
+ * tried again until it is gone. A machine that is not owned is freed then, at
+ * once or later.
+ */
+void vmig_machine_end(struct vmig_machine *m)
+{
+	int ret = clean(m);
+
+	m->ended = true;
+	m->cleaning = sd_event_source_disable_unref(m->cleaning);
+	if (ret == -EBUSY && m->clean_tries++ < CLEAN_TRIES) {
+		sd_event_add_time_relative(m->daemon->event, &m->cleaning,
+					   CLOCK_MONOTONIC, CLEAN_AGAIN_US, 0,
+					   on_clean, m);
+		return;
+	}
+	if (ret)
+		vmig_log("VM %s: %s/%s: %s", m->name, m->daemon->config->memory,
+			 m->name, strerror(-ret));
+	m->clean_tries = 0;
+	if (!m->owned)
+		vmig_machine_free(m);
 }
 
 static void say_why(struct vmig_machine *m, char *why, size_t size)
@@ -142,9 +185,7 @@ static void handle_death(struct vmig_machine *m)
 		ops->died(m->ops_arg, why);
 		return;
 	}
-	vmig_machine_clean(m);
-	if (!m->owned)
-		vmig_machine_free(m);
+	vmig_machine_end(m);
 }
 
 static int on_death(sd_event_source *source, int fd, uint32_t revents,
@@ -347,7 +388,7 @@ int vmig_machine_start(struct vmig_machine *m, bool incoming,
 		if (m->pidfd >= 0)
 			vmig_machine_kill(m);
 		else
-			vmig_machine_clean(m);
+			clean(m);
 		return ret;
 	}
 	m->incoming = incoming;

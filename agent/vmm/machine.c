@@ -81,6 +81,7 @@ void vmig_machine_free(struct vmig_machine *m)
 	vmig_qmp_close(m->qmp);
 	sd_event_source_disable_unref(m->death);
 	sd_event_source_disable_unref(m->stop_limit);
+	sd_event_source_disable_unref(m->cleaning);
 	if (m->pidfd >= 0)
 		close(m->pidfd);
 	free(m->def);

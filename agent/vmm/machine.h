@@ -25,7 +25,7 @@ struct vmig_resume;
  * @event: a QMP event
  * @ready: the first answer of a QEMU that was started for it
  * @died: its QEMU is gone, and why. Taps and memory are still there, for
- *	vmig_machine_clean() once no migration claims the memory.
+ *	vmig_machine_end() when the migration has ended.
  */
 struct vmig_machine_ops {
 	void (*event)(void *arg, const char *name, struct json_object *data);
@@ -40,6 +40,7 @@ struct vmig_machine_ops {
  * @pidfd: of its QEMU, -1 without; @pid and @qmp go with it
  * @running: the guest's vCPUs run, as far as QEMU told
  * @ended: this side decided to end its QEMU; its death is no news
+ * @cleaning: QEMU is dead and its memory still claimed: try again
  * @ops: set by a migration with vmig_machine_use(), else NULL
  * @start_request: answered when QEMU answers, or is dead
  * @stop_request: answered when QEMU is dead
@@ -64,6 +65,9 @@ struct vmig_machine {
 	void *ops_arg;
 	struct vmig_resume *resume;
 	struct vmig_announce *announce;
+
+	sd_event_source *cleaning;
+	unsigned int clean_tries;
 
 	uint32_t start_request;
 	uint32_t stop_request;
@@ -98,7 +102,7 @@ int vmig_machine_start(struct vmig_machine *m, bool incoming,
 int vmig_machine_attach(struct vmig_machine *m, struct vmig_err *err);
 void vmig_machine_kill(struct vmig_machine *m);
 int vmig_machine_taps_up(struct vmig_machine *m, struct vmig_err *err);
-void vmig_machine_clean(struct vmig_machine *m);
+void vmig_machine_end(struct vmig_machine *m);
 
 /* resume.c APIs: */
 typedef void (*vmig_resume_fn)(void *arg, const char *why);
