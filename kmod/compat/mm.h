@@ -29,6 +29,14 @@ static inline int vmig_compat_folio_mapcount(struct folio *folio)
 #endif
 }
 
+/* Flags of a mapping got accessors in Linux 6.3. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
+static inline void vm_flags_set(struct vm_area_struct *vma, unsigned long flags)
+{
+	vma->vm_flags |= flags;
+}
+#endif
+
 #ifdef CONFIG_MAPPING_DIRTY_HELPERS
 #define VMIG_COMPAT_PROTECT_RANGE	1
 

@@ -98,10 +98,23 @@ static int file_mmap(struct file *file, struct vm_area_struct *vma)
 	if ((vma->vm_flags & (VM_SHARED | VM_MAYWRITE)) !=
 	    (VM_SHARED | VM_MAYWRITE))
 		return -EACCES;
+	vma->vm_ops = &vm_ops;
+	if (vmig_remap_is_current()) {
+		vmig_remap_finish(vma);
+		return 0;
+	}
 	vmig_region_note_user(vmig_region_of(file_inode(file)));
 	file_accessed(file);
-	vma->vm_ops = &vm_ops;
 	return 0;
+}
+
+static unsigned long find_area(struct file *file, unsigned long addr,
+			       unsigned long len, unsigned long pgoff,
+			       unsigned long flags)
+{
+	if (vmig_remap_is_current())
+		return vmig_remap_check(file, addr, len, pgoff);
+	return thp_get_unmapped_area(file, addr, len, pgoff, flags);
 }
 
 /* Copy up to @n bytes of one page, all of it if the user's memory is there. */
@@ -268,7 +281,7 @@ const struct file_operations vmig_file_operations = {
 	.splice_read = copy_splice_read,
 	.splice_write = iter_file_splice_write,
 	.fallocate = file_fallocate,
-	.get_unmapped_area = thp_get_unmapped_area,
+	.get_unmapped_area = find_area,
 };
 
 /*

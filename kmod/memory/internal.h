@@ -86,6 +86,16 @@ void vmig_track_add(struct vmig_region *region, pgoff_t index,
 void vmig_track_punched(struct vmig_region *region, unsigned long chunk,
 			const unsigned long *pages, unsigned long freed);
 
+/* remap.c APIs: */
+void vmig_remap_note_user(struct vmig_region *region);
+void vmig_remap_forget_users(struct vmig_region *region);
+void vmig_remap_region(struct vmig_region *region, unsigned long *chunks,
+		       unsigned long nchunks);
+bool vmig_remap_is_current(void);
+unsigned long vmig_remap_check(struct file *file, unsigned long addr,
+			       unsigned long len, unsigned long pgoff);
+void vmig_remap_finish(struct vm_area_struct *vma);
+
 /* throttle.c APIs: */
 void vmig_throttle_init(struct vmig_throttle *throttle);
 void vmig_throttle_wait(struct vmig_region *region, struct mm_struct *mm);

@@ -96,8 +96,9 @@ struct vmig_vm {
  *	and @inode's invalidate lock, read under RCU or by the claimant.
  * @memcg: who pays for what kernel threads allocate: the memory cgroup of the
  *	task that mapped the region first. Set once, one reference.
- * @waiters_lock: protects @waiters
+ * @lock: protects @waiters and @users
  * @waiters: tasks that wait for the lock of a folio with a reference to it
+ * @users: address spaces that have mapped it; see remap.c
  */
 struct vmig_region {
 	struct vmig_vm *vm;
@@ -107,8 +108,9 @@ struct vmig_region {
 	atomic64_t pages;
 	struct vmig_track __rcu *track;
 	struct mem_cgroup *memcg;
-	spinlock_t waiters_lock;
+	spinlock_t lock;
 	struct list_head waiters;
+	struct list_head users;
 };
 
 /* fs.c APIs: */

@@ -22,8 +22,9 @@
 void vmig_region_init(struct vmig_region *region, struct inode *inode)
 {
 	region->inode = inode;
-	spin_lock_init(&region->waiters_lock);
+	spin_lock_init(&region->lock);
 	INIT_LIST_HEAD(&region->waiters);
+	INIT_LIST_HEAD(&region->users);
 	/* Devices reach all of it, so no zone is too high; it need not move. */
 	mapping_set_gfp_mask(inode->i_mapping, GFP_HIGHUSER);
 	mapping_set_unevictable(inode->i_mapping);
@@ -61,15 +62,17 @@ void vmig_region_evict(struct vmig_region *region)
 {
 	truncate_inode_pages_final(region->inode->i_mapping);
 	uncharge(region, atomic64_read(&region->pages));
+	vmig_remap_forget_users(region);
 	mem_cgroup_put(region->memcg);
 	region->memcg = NULL;
 }
 
-/* Remember who pays when a kernel thread allocates: the first that maps. */
+/* The first to map pays for what kernel threads allocate. */
 void vmig_region_note_user(struct vmig_region *region)
 {
 	struct mem_cgroup *memcg;
 
+	vmig_remap_note_user(region);
 	if (READ_ONCE(region->memcg))
 		return;
 	memcg = get_mem_cgroup_from_mm(current->mm);
@@ -284,13 +287,13 @@ static void lock_folio(struct vmig_region *region, struct folio *folio)
 
 	if (folio_trylock(folio))
 		return;
-	spin_lock(&region->waiters_lock);
+	spin_lock(&region->lock);
 	list_add(&waiter.node, &region->waiters);
-	spin_unlock(&region->waiters_lock);
+	spin_unlock(&region->lock);
 	folio_lock(folio);
-	spin_lock(&region->waiters_lock);
+	spin_lock(&region->lock);
 	list_del(&waiter.node);
-	spin_unlock(&region->waiters_lock);
+	spin_unlock(&region->lock);
 }
 
 /*
@@ -303,10 +306,10 @@ unsigned int vmig_region_waiters(struct vmig_region *region,
 	struct waiter *waiter;
 	unsigned int n = 0;
 
-	spin_lock(&region->waiters_lock);
+	spin_lock(&region->lock);
 	list_for_each_entry(waiter, &region->waiters, node)
 		n += waiter->folio == folio;
-	spin_unlock(&region->waiters_lock);
+	spin_unlock(&region->lock);
 	return n;
 }
 

@@ -612,10 +612,7 @@ int vmig_track_start(struct vmig_vm *vm, struct netlink_ext_ack *extack)
  * vmig_track_stop() - Stop tracking and forget what is dirty.
  * @vm: a VM that the caller has claimed, and no longer harvests
  *
- * New mappings of huge folios are huge again. Where a chunk was mapped while it
- * was tracked, the page table that this took stays until the VMM unmaps the
- * memory, and with it entries of 4 KiB: nothing that a module may call frees a
- * page table under a mapping, and core mm maps huge over an empty slot only.
+ * Mappings that tracking has made small are made huge again, see remap.c.
  *
  * Context: Process context, takes vm->lock and invalidate locks, sleeps.
  */
@@ -633,8 +630,14 @@ void vmig_track_stop(struct vmig_vm *vm)
 	}
 	mutex_unlock(&vm->lock);
 	synchronize_rcu();
-	for (i = 0; i < ARRAY_SIZE(tracks); i++)
+	for (i = 0; i < ARRAY_SIZE(tracks); i++) {
+		if (!tracks[i])
+			continue;
+		vmig_remap_region(tracks[i]->region, tracks[i]->begun,
+				  tracks[i]->nchunks);
+		tracks[i]->begun = NULL;
 		free_track(tracks[i]);
+	}
 }
 
 /**

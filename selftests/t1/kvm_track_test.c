@@ -136,4 +136,27 @@ TEST_F_TIMEOUT(kvm, no_write_is_lost, LIMIT)
 	EXPECT_EQ(0, ram_harvest(&self->ram, false));
 }
 
+/* Tracking comes and goes, and memory is mapped anew, under a running guest. */
+TEST_F_TIMEOUT(kvm, does_not_notice_the_end, LIMIT)
+{
+	struct tinykvm_args all = { .first = 0, .delay = 200 };
+	struct tinykvm_result result;
+	unsigned int i;
+
+	for (i = 0; i < variant->vcpus; i++)
+		ASSERT_EQ(0, tinykvm_start_async(self->guest, i, TINYKVM_HAMMER,
+						 &all));
+	for (i = 0; i < 5; i++) {
+		ASSERT_LE(0, ram_harvest(&self->ram, false));
+		ram_stop(&self->ram);
+		ASSERT_EQ(0, ram_start(&self->ram));
+		ASSERT_EQ((int)PAGES, ram_harvest(&self->ram, false));
+	}
+	for (i = 0; i < variant->vcpus; i++) {
+		ASSERT_EQ(0, tinykvm_stop(self->guest, i, &result));
+		EXPECT_EQ(0, result.bad);
+	}
+	EXPECT_EQ(0, tinykvm_check_copy(self->guest, self->ram.mem, 0, NULL));
+}
+
 TEST_HARNESS_MAIN

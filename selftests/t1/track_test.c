@@ -345,15 +345,60 @@ TEST_F_TIMEOUT(track, starts_anew, LIMIT)
 	write_word(&self->ram, 7);
 	NOTE(7);
 	EXPECT_WRITTEN_FOUND();
-	ram_stop(&self->ram);
+}
 
-	/* What is mapped anew after a cancel is huge again. */
-	munmap(self->ram.mem, SIZE);
-	self->ram.mem = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
-			     self->ram.fd, 0);
-	ASSERT_NE(MAP_FAILED, self->ram.mem);
-	write_word(&self->ram, 5);
-	EXPECT_EQ(variant->huge ? RAM_CHUNK >> 10 : 0, ram_huge_kib());
+/* How many areas map the region, and how many of them are not for children. */
+static void count_areas(struct ram *ram, unsigned int *areas, unsigned int *kept)
+{
+	FILE *smaps = fopen("/proc/self/smaps", "r");
+	char line[512];
+	bool ours = false;
+
+	*areas = 0;
+	*kept = 0;
+	while (fgets(line, sizeof(line), smaps)) {
+		if (strstr(line, "-") && strstr(line, " r") &&
+		    strchr(line, ':') && !strstr(line, "kB"))
+			ours = strstr(line, ram->file);
+		*areas += ours && strstr(line, ram->file);
+		*kept += ours && !strncmp(line, "VmFlags", 7) &&
+			 strstr(line, " dc") && strstr(line, " dd");
+	}
+	fclose(smaps);
+}
+
+/* Memory that was tracked is huge again, in the mapping that it was in. */
+TEST_F_TIMEOUT(track, gets_huge_again, LIMIT)
+{
+	unsigned int page, areas, kept, bad = 0, tries = 0;
+	long huge = variant->huge ? (long)SIZE >> 10 : 0;
+
+	ASSERT_EQ(0, madvise(self->ram.mem, SIZE, MADV_DONTFORK));
+	ASSERT_EQ(0, madvise(self->ram.mem, SIZE, MADV_DONTDUMP));
+	for (page = 0; page < self->ram.pages; page++)
+		*ram_word(&self->ram, page, 3) = page + 9;
+	EXPECT_EQ(0, ram_huge_kib());
+	ram_stop(&self->ram);
+	do {
+		for (page = 0; page < self->ram.pages; page++)
+			bad += *ram_word(&self->ram, page, 3) != page + 9;
+		usleep(10000);
+	} while (ram_huge_kib() != huge && ++tries < 1000);
+	EXPECT_EQ(0, bad);
+	EXPECT_EQ(huge, ram_huge_kib());
+	count_areas(&self->ram, &areas, &kept);
+	EXPECT_GE(2, areas);
+	EXPECT_EQ(areas, kept);
+
+	/* What cannot be kept by mapping anew is left alone. */
+	ASSERT_EQ(0, ram_start(&self->ram));
+	ASSERT_EQ((int)self->ram.pages, ram_harvest(&self->ram, false));
+	ASSERT_EQ(0, mlock(self->ram.mem, RAM_CHUNK));
+	ram_stop(&self->ram);
+	EXPECT_EQ(0, munlock(self->ram.mem, RAM_CHUNK));
+	for (page = 0; page < self->ram.pages; page++)
+		bad += *ram_word(&self->ram, page, 3) != page + 9;
+	EXPECT_EQ(0, bad);
 }
 
 FIXTURE(sparse)
