@@ -1,0 +1,104 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# After migrations of every kind nothing is left of them: no thread, no socket,
+# no reference of the module, no memory; and the module goes.
+set -u
+
+built=${VMIG_TESTS:-$(cd "$(dirname "$0")/../.." && pwd)/build/selftests/t1}
+plan=6
+number=0
+failed=0
+
+report() { # RESULT NAME [WHY]
+	number=$((number + 1))
+	if [[ $1 -eq 0 ]]; then
+		echo "ok $number $2"
+	else
+		echo "not ok $number $2"
+		[[ -z ${3:-} ]] || echo "# $3"
+		failed=$((failed + 1))
+	fi
+}
+
+references() { cat /sys/module/vmig/refcnt; }
+threads() { ps -eo comm= | grep -c '^vmig-'; }
+
+# Orphaned and half-closed sockets, and the pages that sockets hold, over all
+# namespaces.
+sockets() { awk '$1 == "TCP:" { print $5, $11 }' /proc/net/sockstat; }
+orphans() { sockets | cut -d' ' -f1; }
+
+# KiB that are neither free nor given up on demand.
+used() {
+	sync
+	echo 3 >/proc/sys/vm/drop_caches
+	awk '$1 == "MemTotal:" { n += $2 } $1 == "MemFree:" { n -= $2 }
+	     $1 == "Cached:" || $1 == "Buffers:" { n -= $2 }
+	     END { print n }' /proc/meminfo
+}
+
+# until SECONDS COMMAND...: wait until it succeeds
+until_true() {
+	local end=$((SECONDS + $1))
+	shift
+	until "$@"; do
+		[[ $SECONDS -lt $end ]] || return 1
+		read -r -t 0.2 <> <(:) || true
+	done
+}
+
+# The end of a migration, and of a namespace with its mounts, takes a moment.
+no_threads() { [[ $(threads) -eq 0 ]]; }
+same_references() { [[ $(references) -eq $1 ]]; }
+no_orphans() { [[ $(orphans) -eq 0 ]]; }
+
+# The first one is killed in the middle, and its namespaces go with it.
+cycle() {
+	timeout -s KILL 5 "$built/migrate_end_test" -t bandwidth_limit >/dev/null 2>&1
+	"$built/migrate_test" -v four_channels_huge_verify >/dev/null 2>&1 &&
+	"$built/migrate_end_test" -T time_limit -T cable_is_cut >/dev/null 2>&1
+}
+
+echo "TAP version 13"
+echo "1..$plan"
+if [[ ! -d /sys/module/vmig ]]; then
+	for ((i = 1; i <= plan; i++)); do
+		echo "ok $i # SKIP vmig is not loaded"
+	done
+	exit 4
+fi
+
+# The first cycle fills what is kept for ever: slab caches, per-CPU lists.
+cycle
+until_true 30 no_threads
+before_references=$(references)
+before_used=$(used)
+
+cycle
+report $? "migrations of every kind"
+until_true 30 no_threads
+report $? "no thread is left" "$(ps -eo pid,comm | grep vmig-)"
+until_true 30 same_references "$before_references"
+report $? "no reference is left" "$(references) instead of $before_references"
+until_true 70 no_orphans
+report $? "no socket is left" "orphans and pages: $(sockets)"
+
+# 64 MiB of guest memory went through both nodes; one lost chunk would show.
+grown() { [[ $(($(used) - before_used)) -lt 1500 ]]; }
+until_true 30 grown
+report $? "no memory is left" "$(($(used) - before_used)) KiB more are used"
+
+unload() {
+	local options module
+	options=$(awk '$1 == "vmig" && $2 == "/run/vmig" { print $4 }' /proc/mounts)
+	module=$(cd "$(dirname "$0")/../.." && pwd)/build/$(uname -r)/vmig.ko
+	[[ -z $options ]] || umount /run/vmig || return 1
+	rmmod vmig || return 1
+	insmod "${VMIG_MODULE:-$module}" || return 1
+	[[ -z $options ]] || mount -t vmigfs -o "$options" vmig /run/vmig
+}
+unload
+report $? "the module goes, and comes back"
+
+exit $((failed != 0))
