@@ -59,8 +59,9 @@ step "the destination's agent is killed when it resumes the guest"
 at "$back" '"stage":"resume"' "kill -KILL \$agent"
 migration_begin "$there" "$back"
 met
-migration_ends
+# Until it is back the source does not know and asks.
 agent_start "$back"
+migration_ends
 wait_for 60 "$guest to run on one host" running_once
 running_on a && there=a back=b || there=b back=a
 runs_on "$there"
