@@ -349,7 +349,6 @@ static void note_allocated(struct vmig_region *region, loff_t start, loff_t end,
 	pgoff_t index = start >> PAGE_SHIFT;
 	pgoff_t base = round_down(index, VMIG_CHUNK_PAGES);
 
-	bitmap_zero(pages, VMIG_CHUNK_PAGES);
 	for (; index < DIV_ROUND_UP_ULL(end, PAGE_SIZE); index++)
 		if (xa_load(xa, index))
 			__set_bit(index - base, pages);
@@ -366,7 +365,9 @@ static void punch_chunk(struct vmig_region *region, loff_t start, loff_t end)
 	 * Pages are marked after they are gone: marked before, a harvest could
 	 * take the mark and still read what they held.
 	 */
-	note_allocated(region, start, end, pages);
+	bitmap_zero(pages, VMIG_CHUNK_PAGES);
+	if (vmig_track_begun(region, start >> PAGE_SHIFT))
+		note_allocated(region, start, end, pages);
 	truncate_pagecache_range(region->inode, start, end - 1);
 	freed -= mapping->nrpages;
 	uncharge(region, freed);

@@ -20,3 +20,6 @@ TESTS += kvm_track_test
 kvm_track_test-srcs := selftests/t1/kvm_track_test.c $(RAM_SRCS)
 kvm_track_test-flags := -I$(TOP)/selftests/guest -Wno-missing-field-initializers
 kvm_track_test-libs := $(O)/../guest/libtinykvm.a
+
+TESTS += vhost_track_test
+vhost_track_test-srcs := selftests/t1/vhost_track_test.c $(RAM_SRCS)
