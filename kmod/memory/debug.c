@@ -75,7 +75,7 @@ static void stop(struct session *session)
 {
 	if (session->started) {
 		vmig_throttle_set(session->vm, 0);
-		vmig_track_stop(session->vm);
+		vmig_track_stop(session->vm, true);
 	}
 	if (session->claimed)
 		vmig_vm_release(session->vm);

@@ -144,7 +144,7 @@ struct vmig_track_stats {
 };
 
 int vmig_track_start(struct vmig_vm *vm, struct netlink_ext_ack *extack);
-void vmig_track_stop(struct vmig_vm *vm);
+void vmig_track_stop(struct vmig_vm *vm, bool stays);
 unsigned int vmig_track_harvest(struct vmig_region *region, unsigned long chunk,
 				unsigned long *pages, bool final);
 unsigned long vmig_track_next(struct vmig_region *region, unsigned long chunk,

@@ -16,23 +16,20 @@
  * with the mmap_lock held for writing and before it unmaps. An area that has
  * anything that neither could keep stays as it is, and its mappings small.
  *
- * Tracking may start again meanwhile: to it, this is a VMM that maps.
+ * It costs as much as unmapping and faulting in, takes its time, and is not
+ * worth it for a VM that has moved away. Tracking may start again meanwhile: to
+ * it, this is a VMM that maps.
  */
-#include <linux/completion.h>
 #include <linux/kthread.h>
 #include <linux/mempolicy.h>
 #include <linux/mm.h>
 #include <linux/mman.h>
 #include <linux/module.h>
-#include <linux/refcount.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
 #include "compat/mm.h"
 #include "memory/internal.h"
-
-/* How long stopping to track waits for this, so that as a rule it is done. */
-#define WAIT_MAX	(5 * HZ)
 
 /* Flags of an area that a new mapping has by itself, and that it is given. */
 #define BASIC_FLAGS	(VM_READ | VM_WRITE | VM_SHARED | VM_MAYREAD | \
@@ -49,21 +46,17 @@ struct mapper {
 
 /**
  * struct remap - the chunks of one region that shall be huge again
- * @ref: one for the thread, one for who waits for it
  * @region: one reference to its inode, and an active one to the super block
  * @chunks: bitmap; owned
  * @nchunks: bits of @chunks
- * @done: the thread has ended
  * @file: what the thread is mapping just now
  * @addr: where
  * @flags: of the area there, set by vmig_remap_check()
  */
 struct remap {
-	refcount_t ref;
 	struct vmig_region *region;
 	unsigned long *chunks;
 	unsigned long nchunks;
-	struct completion done;
 	struct file *file;
 	unsigned long addr;
 	unsigned long flags;
@@ -252,6 +245,12 @@ static void map_over(struct remap *remap, unsigned long prot, pgoff_t index)
 			 remap->region->name, (long)addr);
 }
 
+/* Nobody but this thread keeps the super block. */
+static bool is_unmounted(struct remap *remap)
+{
+	return atomic_read(&remap->region->inode->i_sb->s_active) == 1;
+}
+
 static void remap_mm(struct remap *remap)
 {
 	unsigned long addr = 0, prot;
@@ -260,7 +259,8 @@ static void remap_mm(struct remap *remap)
 
 	/* Out of memory between unmapping and mapping would leave a gap. */
 	noreclaim = memalloc_noreclaim_save();
-	while ((addr = find_chunk(remap, addr, &prot, &index))) {
+	while (!is_unmounted(remap) &&
+	       (addr = find_chunk(remap, addr, &prot, &index))) {
 		remap->addr = addr;
 		if (is_huge(remap, index))
 			map_over(remap, prot, index);
@@ -269,14 +269,6 @@ static void remap_mm(struct remap *remap)
 		cond_resched();
 	}
 	memalloc_noreclaim_restore(noreclaim);
-}
-
-static void put_remap(struct remap *remap)
-{
-	if (!refcount_dec_and_test(&remap->ref))
-		return;
-	kvfree(remap->chunks);
-	kfree(remap);
 }
 
 static int remap_thread(void *data)
@@ -298,17 +290,17 @@ static int remap_thread(void *data)
 		mmput(mm);
 	} while (!last);
 
+	kvfree(remap->chunks);
+	kfree(remap);
 	iput(inode);
 	deactivate_super(sb);
-	complete(&remap->done);
-	put_remap(remap);
 	module_put_and_kthread_exit(0);
 }
 
 /*
  * Map @chunks of a region huge again, where they are huge folios. Takes over
- * the bitmap. The VM is claimed. May return before it is finished, but as a
- * rule does not. If there is no memory for it, mappings stay small.
+ * the bitmap, and returns at once; what is left to do does not depend on the
+ * claim, which the caller has. Without memory for it, mappings stay small.
  */
 void vmig_remap_region(struct vmig_region *region, unsigned long *chunks,
 		       unsigned long nchunks)
@@ -316,25 +308,22 @@ void vmig_remap_region(struct vmig_region *region, unsigned long *chunks,
 	struct remap *remap = kzalloc(sizeof(*remap), GFP_KERNEL);
 	struct task_struct *thread;
 
-	if (!remap) {
-		kvfree(chunks);
-		return;
-	}
-	refcount_set(&remap->ref, 2);
-	init_completion(&remap->done);
+	if (!remap)
+		goto err_free_chunks;
 	remap->region = region;
 	remap->chunks = chunks;
 	remap->nchunks = nchunks;
 	thread = kthread_create(remap_thread, remap, "vmig-remap");
-	if (IS_ERR(thread)) {
-		put_remap(remap);
-		put_remap(remap);
-		return;
-	}
+	if (IS_ERR(thread))
+		goto err_free_remap;
 	__module_get(THIS_MODULE);
 	ihold(region->inode);
 	atomic_inc(&region->inode->i_sb->s_active);
 	wake_up_process(thread);
-	wait_for_completion_timeout(&remap->done, WAIT_MAX);
-	put_remap(remap);
+	return;
+
+err_free_remap:
+	kfree(remap);
+err_free_chunks:
+	kvfree(chunks);
 }

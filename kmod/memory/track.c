@@ -611,12 +611,12 @@ int vmig_track_start(struct vmig_vm *vm, struct netlink_ext_ack *extack)
 /**
  * vmig_track_stop() - Stop tracking and forget what is dirty.
  * @vm: a VM that the caller has claimed, and no longer harvests
- *
- * Mappings that tracking has made small are made huge again, see remap.c.
+ * @stays: it will run here: what is small only because it was tracked is mapped
+ *	huge again, by and by, see remap.c
  *
  * Context: Process context, takes vm->lock and invalidate locks, sleeps.
  */
-void vmig_track_stop(struct vmig_vm *vm)
+void vmig_track_stop(struct vmig_vm *vm, bool stays)
 {
 	struct vmig_track *tracks[VMIG_REGIONS_MAX] = { };
 	unsigned int i;
@@ -633,9 +633,11 @@ void vmig_track_stop(struct vmig_vm *vm)
 	for (i = 0; i < ARRAY_SIZE(tracks); i++) {
 		if (!tracks[i])
 			continue;
-		vmig_remap_region(tracks[i]->region, tracks[i]->begun,
-				  tracks[i]->nchunks);
-		tracks[i]->begun = NULL;
+		if (stays) {
+			vmig_remap_region(tracks[i]->region, tracks[i]->begun,
+					  tracks[i]->nchunks);
+			tracks[i]->begun = NULL;
+		}
 		free_track(tracks[i]);
 	}
 }

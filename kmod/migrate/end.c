@@ -113,7 +113,7 @@ static void give_back(struct vmig_migration *m)
 	kvfree(channels);
 	if (m->tracking) {
 		vmig_throttle_set(m->vm, 0);
-		vmig_track_stop(m->vm);
+		vmig_track_stop(m->vm, m->end_state != VMIG_STATE_DONE);
 	}
 	vmig_vm_release(m->vm);
 	vmig_vm_put(m->vm);
