@@ -57,6 +57,10 @@ static int lost(struct vmig_channel *ch, int err)
 		return vmig_channel_fail(ch, err,
 			"Node %s was silent for %u seconds on channel %u",
 			node, ch->tcp.patience, ch->index);
+	case -ETIME:
+		return vmig_channel_fail(ch, err,
+			"Node %s took longer than %u seconds for a frame on channel %u",
+			node, VMIG_TCP_RECV_MAX, ch->index);
 	default:
 		return vmig_channel_fail(ch, err,
 			"The connection to node %s broke on channel %u (error %d)",

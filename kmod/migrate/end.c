@@ -76,16 +76,17 @@ void vmig_end_wait(struct vmig_migration *m)
 static void join_threads(struct vmig_migration *m)
 {
 	unsigned int i;
+	bool ran;
 
 	for (i = 0; i < m->nchannels; i++) {
 		struct vmig_channel *ch = &m->channels[i];
 
-		if (ch->task) {
-			kthread_stop(ch->task);
+		/* A thread that is stopped before it ran never runs. */
+		ran = ch->task && kthread_stop(ch->task) != -EINTR;
+		if (ch->task)
 			put_task_struct(ch->task);
-		} else {
+		if (!ran)
 			vmig_channel_farewell(ch);
-		}
 	}
 }
 

@@ -53,6 +53,7 @@
  * @throttle: pages a second that writers are limited to, 0 for no limit
  * @round_at: when the last round ended
  * @round_faults: faults until then
+ * @round_pages: pages sent or received when listeners were last told of a round
  * @tick_at: when the last tick was
  * @tick_faults: faults until then
  * @tick_wire: bytes on the wire until then
@@ -88,6 +89,7 @@ struct vmig_migration {
 
 	ktime_t round_at;
 	u64 round_faults;
+	u64 round_pages;
 	ktime_t tick_at;
 	u64 tick_faults;
 	u64 tick_wire;

@@ -399,6 +399,9 @@ static int push_round(struct vmig_channel *ch)
 	visited = push_pass(ch);
 	if (visited < 0)
 		return visited;
+	/* The final pass follows at once; its references do not matter. */
+	if (stop_copy(ch))
+		return 0;
 	before_ack = ktime_get();
 	err = vmig_channel_signal(ch, VMIG_P_ROUND, ch->rounds + 1);
 	if (!err)

@@ -194,6 +194,18 @@ static void note_pass(struct vmig_channel *ch, ktime_t began)
 					    NSEC_PER_SEC, sending);
 }
 
+/* A round that moved nothing and concluded nothing is no news. */
+static bool is_news(struct vmig_migration *m, bool was_converged)
+{
+	u64 pages = m->info.counters.data_pages + m->info.counters.zero_pages +
+		    m->info.counters.hole_pages;
+	bool news = pages != m->round_pages ||
+		    m->info.converged != was_converged;
+
+	m->round_pages = pages;
+	return news;
+}
+
 /**
  * vmig_stats_round() - A channel has ended a round.
  * @ch: the channel
@@ -204,8 +216,10 @@ void vmig_stats_round(struct vmig_channel *ch, ktime_t began)
 	struct vmig_migration *m = ch->m;
 	u32 rounds = U32_MAX;
 	unsigned int i;
+	bool converged;
 
 	mutex_lock(&m->lock);
+	converged = m->info.converged;
 	ch->rounds++;
 	for (i = 0; i < m->nchannels; i++)
 		rounds = min(rounds, m->channels[i].rounds);
@@ -217,7 +231,8 @@ void vmig_stats_round(struct vmig_channel *ch, ktime_t began)
 		vmig_stats_refresh(m);
 		if (began)
 			conclude(m);
-		vmig_migration_notify(m);
+		if (is_news(m, converged))
+			vmig_migration_notify(m);
 	}
 	mutex_unlock(&m->lock);
 }

@@ -251,6 +251,7 @@ int vmig_tcp_send_pages(struct vmig_tcp *tcp, const struct bio_vec *pages,
 
 static int recv_all(struct vmig_tcp *tcp, struct msghdr *msg)
 {
+	const unsigned long end = jiffies + VMIG_TCP_RECV_MAX * HZ;
 	size_t want = msg_data_left(msg);
 	unsigned long since = jiffies;
 	ssize_t ret;
@@ -265,6 +266,8 @@ static int recv_all(struct vmig_tcp *tcp, struct msghdr *msg)
 		if (ret > 0 && !msg_data_left(msg))
 			break;
 		err = judge(tcp, ret, &since);
+		if (!err && time_after(jiffies, end))
+			err = -ETIME;
 		if (err)
 			return err;
 	}
@@ -278,8 +281,8 @@ static int recv_all(struct vmig_tcp *tcp, struct msghdr *msg)
  * @len: bytes in all
  *
  * Return: 0; -ENODATA if the peer closed before the first byte, -EPIPE if after
- * it; -ECANCELED if stopped, -ETIMEDOUT if nothing came for the peer's
- * patience, or TCP's error.
+ * it; -ECANCELED if stopped, -ETIMEDOUT if nothing came for @tcp's patience,
+ * -ETIME if it came too slowly, or TCP's error.
  */
 int vmig_tcp_recv(struct vmig_tcp *tcp, void *buf, size_t len)
 {

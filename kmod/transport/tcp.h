@@ -15,6 +15,12 @@
 
 #define VMIG_TCP_SLICE_MS	100	/* how often a wait asks @stop() */
 #define VMIG_TCP_SILENCE	10	/* seconds */
+/*
+ * Seconds that one receive may take though bytes trickle in. The chunk that it
+ * fills is locked meanwhile, and nobody shall wait for that until the kernel
+ * calls it a hang. A channel that needs longer has less than 20 KiB/s.
+ */
+#define VMIG_TCP_RECV_MAX	100
 
 struct bio_vec;
 struct net;

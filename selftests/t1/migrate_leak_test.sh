@@ -22,7 +22,7 @@ report() { # RESULT NAME [WHY]
 }
 
 references() { cat /sys/module/vmig/refcnt; }
-threads() { ps -eo comm= | grep -c '^vmig-'; }
+threads() { pgrep -c '^vmig-'; }
 
 # Orphaned and half-closed sockets, and the pages that sockets hold, over all
 # namespaces.
@@ -78,7 +78,7 @@ before_used=$(used)
 cycle
 report $? "migrations of every kind"
 until_true 30 no_threads
-report $? "no thread is left" "$(ps -eo pid,comm | grep vmig-)"
+report $? "no thread is left" "$(pgrep -l '^vmig-')"
 until_true 30 same_references "$before_references"
 report $? "no reference is left" "$(references) instead of $before_references"
 until_true 70 no_orphans
