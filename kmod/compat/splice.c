@@ -16,6 +16,7 @@
 
 /**
  * vmig_splice_to_socket() - Send pages without copying them.
+ * @sock: the socket
  * @iter: of the kind ITER_BVEC, advanced by what was sent
  * @flags: MSG_MORE and the like
  *
