@@ -3,6 +3,7 @@
 #
 # After migrations of every kind nothing is left of them: no thread, no socket,
 # no reference of the module, no memory; and the module goes.
+# shellcheck disable=SC2317 # until_true calls what it is given
 set -u
 
 built=${VMIG_TESTS:-$(cd "$(dirname "$0")/../.." && pwd)/build/selftests/t1}
