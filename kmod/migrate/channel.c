@@ -268,6 +268,28 @@ void vmig_channel_farewell(struct vmig_channel *ch)
 	vmig_tcp_farewell(&ch->tcp, &bye, len);
 }
 
+/**
+ * vmig_channel_check_page() - Fail the migration over a page in broken memory.
+ * @ch: the channel
+ * @region: the region
+ * @folio: that page @index of the region is in
+ * @index: of the page within the region
+ *
+ * To read such a page may take the whole machine down.
+ *
+ * Return: 0 if the page is sound, or -EHWPOISON.
+ */
+int vmig_channel_check_page(struct vmig_channel *ch,
+			    const struct vmig_region *region,
+			    struct folio *folio, pgoff_t index)
+{
+	if (!PageHWPoison(folio_page(folio, index - folio->index)))
+		return 0;
+	return vmig_channel_fail(ch, -EHWPOISON,
+		"Page %lu of memory region %s of VM %s is lost to a hardware error of this node's memory",
+		index, region->name, ch->m->info.vm);
+}
+
 /* Pages of a chunk, which only the last of a region has fewer of. */
 unsigned int vmig_channel_chunk_pages(const struct vmig_region *region,
 				      unsigned long chunk)
@@ -339,18 +361,19 @@ bool vmig_channel_is_hole(const struct vmig_region *region, pgoff_t index,
 				       from + ((loff_t)npages << PAGE_SHIFT) - 1);
 }
 
-static void digest_chunk(struct vmig_digest *digest, unsigned int r,
-			 struct vmig_region *region, unsigned long chunk)
+static int digest_chunk(struct vmig_channel *ch, unsigned int r,
+			struct vmig_region *region, unsigned long chunk)
 {
 	pgoff_t index = (pgoff_t)chunk * VMIG_CHUNK_PAGES;
 	pgoff_t end = index + vmig_channel_chunk_pages(region, chunk);
 	struct folio *folio;
 	pgoff_t last;
+	int err = 0;
 	void *page;
 
 	if (vmig_channel_is_hole(region, index, end - index))
-		return;
-	while (index < end) {
+		return 0;
+	while (!err && index < end) {
 		folio = vmig_region_find_folio(region, index);
 		if (!folio) {
 			index++;
@@ -358,13 +381,17 @@ static void digest_chunk(struct vmig_digest *digest, unsigned int r,
 		}
 		last = min_t(pgoff_t, end, folio->index + folio_nr_pages(folio));
 		for (; index < last; index++) {
+			err = vmig_channel_check_page(ch, region, folio, index);
+			if (err)
+				break;
 			page = kmap_local_folio(folio, (index - folio->index) << PAGE_SHIFT);
 			if (!vmig_runs_page_is_zero(page))
-				vmig_digest_page(digest, r, index, page);
+				vmig_digest_page(&ch->digest, r, index, page);
 			kunmap_local(page);
 		}
 		folio_put(folio);
 	}
+	return err;
 }
 
 /**
@@ -388,7 +415,9 @@ int vmig_channel_digest_memory(struct vmig_channel *ch, enum vmig_pkt alive,
 
 		chunks = DIV_ROUND_UP(m->region_pages[r], VMIG_CHUNK_PAGES);
 		for (chunk = ch->index; chunk < chunks; chunk += m->nchannels) {
-			digest_chunk(&ch->digest, r, region, chunk);
+			err = digest_chunk(ch, r, region, chunk);
+			if (err)
+				return err;
 			if (READ_ONCE(m->ending))
 				return -ECANCELED;
 			if (time_after(jiffies, ch->last_tx + HZ)) {

@@ -109,6 +109,9 @@ void vmig_channel_add_page(struct vmig_channel *ch, struct folio *folio,
 			   pgoff_t index);
 void vmig_channel_put_folios(struct vmig_channel *ch);
 void vmig_channel_count(struct vmig_channel *ch);
+int vmig_channel_check_page(struct vmig_channel *ch,
+			    const struct vmig_region *region,
+			    struct folio *folio, pgoff_t index);
 bool vmig_channel_is_hole(const struct vmig_region *region, pgoff_t index,
 			  unsigned int npages);
 unsigned int vmig_channel_chunk_pages(const struct vmig_region *region,

@@ -146,12 +146,14 @@ static int greet(struct vmig_channel *ch)
 }
 
 /* Sort pages [@page, @end) of a folio into runs; keep it if any has data. */
-static void sort_folio(struct vmig_channel *ch, unsigned int r,
-		       struct folio *folio, pgoff_t base, unsigned int page,
-		       unsigned int end)
+static int sort_folio(struct vmig_channel *ch, unsigned int r,
+		      struct folio *folio, pgoff_t base, unsigned int page,
+		      unsigned int end)
 {
+	struct vmig_region *region = ch->m->vm->regions[r];
 	struct vmig_scratch *scratch = ch->scratch;
 	bool data, kept = false;
+	int err = 0;
 	void *addr;
 
 	if (folio_nr_pages(folio) == VMIG_CHUNK_PAGES)
@@ -159,6 +161,9 @@ static void sort_folio(struct vmig_channel *ch, unsigned int r,
 	for (; page < end; page++) {
 		pgoff_t index = base + page;
 
+		err = vmig_channel_check_page(ch, region, folio, index);
+		if (err)
+			break;
 		addr = kmap_local_folio(folio, (index - folio->index) << PAGE_SHIFT);
 		data = !vmig_runs_page_is_zero(addr);
 		if (ch->in_final)
@@ -176,6 +181,7 @@ static void sort_folio(struct vmig_channel *ch, unsigned int r,
 		scratch->folio[scratch->nfolios++] = folio;
 	else
 		folio_put(folio);
+	return err;
 }
 
 static void add_hole(struct vmig_channel *ch, unsigned int r, pgoff_t base,
@@ -192,19 +198,20 @@ static void add_hole(struct vmig_channel *ch, unsigned int r, pgoff_t base,
  *	was never allocated, and the destination is told so: it may have
  *	something there.
  */
-static void sort_chunk(struct vmig_channel *ch, unsigned int r,
-		       unsigned long chunk, const unsigned long *pages,
-		       bool first)
+static int sort_chunk(struct vmig_channel *ch, unsigned int r,
+		      unsigned long chunk, const unsigned long *pages,
+		      bool first)
 {
 	struct vmig_region *region = ch->m->vm->regions[r];
 	unsigned int npages = vmig_channel_chunk_pages(region, chunk);
 	pgoff_t base = (pgoff_t)chunk * VMIG_CHUNK_PAGES;
 	unsigned int page = 0, end;
 	struct folio *folio;
+	int err = 0;
 
 	vmig_runs_init(&ch->scratch->runs);
 	ch->scratch->huge = false;
-	while (page < npages) {
+	while (!err && page < npages) {
 		end = find_next_bit(pages, npages, page);
 		if (end > page) {
 			if (first)
@@ -221,9 +228,10 @@ static void sort_chunk(struct vmig_channel *ch, unsigned int r,
 		end = min_t(pgoff_t, npages,
 			    folio->index + folio_nr_pages(folio) - base);
 		end = find_next_zero_bit(pages, end, page);
-		sort_folio(ch, r, folio, base, page, end);
+		err = sort_folio(ch, r, folio, base, page, end);
 		page = end;
 	}
+	return err;
 }
 
 static int send_chunk(struct vmig_channel *ch, unsigned int r,
@@ -292,12 +300,12 @@ static int push_chunk(struct vmig_channel *ch, unsigned int r,
 	struct vmig_region *region = ch->m->vm->regions[r];
 	DECLARE_BITMAP(pages, VMIG_CHUNK_PAGES);
 	ktime_t began;
-	int err = 0;
+	int err;
 
 	bitmap_zero(pages, VMIG_CHUNK_PAGES);
 	vmig_track_harvest(region, chunk, pages, ch->in_final);
-	sort_chunk(ch, r, chunk, pages, visit(ch, r, chunk));
-	if (ch->scratch->runs.nruns) {
+	err = sort_chunk(ch, r, chunk, pages, visit(ch, r, chunk));
+	if (!err && ch->scratch->runs.nruns) {
 		began = ktime_get();
 		err = send_chunk(ch, r, chunk);
 		ch->sending += ktime_sub(ktime_get(), began);

@@ -152,6 +152,7 @@ static int prepare_run(struct vmig_channel *ch, struct vmig_region *region,
 	struct vmig_scratch *scratch = ch->scratch;
 	struct folio *folio;
 	pgoff_t last;
+	int err;
 
 	while (index < end) {
 		folio = get_folio(region, index, huge);
@@ -159,8 +160,12 @@ static int prepare_run(struct vmig_channel *ch, struct vmig_region *region,
 			return no_memory(ch);
 		scratch->folio[scratch->nfolios++] = folio;
 		last = min_t(pgoff_t, end, folio->index + folio_nr_pages(folio));
-		for (; index < last; index++)
+		for (; index < last; index++) {
+			err = vmig_channel_check_page(ch, region, folio, index);
+			if (err)
+				return err;
 			vmig_channel_add_page(ch, folio, index);
+		}
 	}
 	return 0;
 }
@@ -245,49 +250,60 @@ static int recv_data(struct vmig_channel *ch, struct vmig_region *region,
 }
 
 /* Zero what is there; what is not stays a hole. */
-static void zero_run(struct vmig_region *region, pgoff_t index, pgoff_t end)
+static int zero_run(struct vmig_channel *ch, struct vmig_region *region,
+		    pgoff_t index, pgoff_t end)
 {
 	struct folio *folio;
 	void *page;
+	int err;
 
 	for (; index < end; index++) {
 		folio = vmig_region_find_folio(region, index);
 		if (!folio)
 			continue;
+		err = vmig_channel_check_page(ch, region, folio, index);
+		if (err) {
+			folio_put(folio);
+			return err;
+		}
 		page = kmap_local_folio(folio, (index - folio->index) << PAGE_SHIFT);
 		if (!vmig_runs_page_is_zero(page))
 			memset(page, 0, PAGE_SIZE);
 		kunmap_local(page);
 		folio_put(folio);
 	}
+	return 0;
 }
 
-static void apply_marks(struct vmig_channel *ch, struct vmig_region *region,
-			pgoff_t base)
+static int apply_marks(struct vmig_channel *ch, struct vmig_region *region,
+		       pgoff_t base)
 {
 	const struct vmig_runs *runs = &ch->scratch->runs;
 	unsigned int i;
+	int err = 0;
 
-	for (i = 0; i < runs->nruns; i++) {
+	for (i = 0; !err && i < runs->nruns; i++) {
 		const struct vmig_run *run = &runs->run[i];
 		pgoff_t index = base + run->first;
 
 		if (run->kind == VMIG_RUN_ZERO)
-			zero_run(region, index, index + run->npages);
+			err = zero_run(ch, region, index, index + run->npages);
 		else if (run->kind == VMIG_RUN_HOLE &&
 			 !vmig_channel_is_hole(region, index, run->npages))
 			vmig_region_punch(region, index, run->npages);
 	}
+	return err;
 }
 
 /* Digest what is in memory now, not what came over the wire. */
-static void digest_runs(struct vmig_channel *ch, unsigned int r,
-			struct vmig_region *region, pgoff_t base)
+static int digest_runs(struct vmig_channel *ch, unsigned int r,
+		       struct vmig_region *region, pgoff_t base)
 {
 	const struct vmig_runs *runs = &ch->scratch->runs;
 	unsigned int i, page;
 	struct folio *folio;
 	void *addr;
+	int err;
 
 	for (i = 0; i < runs->nruns; i++) {
 		for (page = 0; page < runs->run[i].npages; page++) {
@@ -298,12 +314,18 @@ static void digest_runs(struct vmig_channel *ch, unsigned int r,
 				vmig_digest_page(&ch->digest, r, index, NULL);
 				continue;
 			}
+			err = vmig_channel_check_page(ch, region, folio, index);
+			if (err) {
+				folio_put(folio);
+				return err;
+			}
 			addr = kmap_local_folio(folio, (index - folio->index) << PAGE_SHIFT);
 			vmig_digest_page(&ch->digest, r, index, addr);
 			kunmap_local(addr);
 			folio_put(folio);
 		}
 	}
+	return 0;
 }
 
 static int recv_chunk(struct vmig_channel *ch, const struct vmig_frame *frame)
@@ -334,11 +356,12 @@ static int recv_chunk(struct vmig_channel *ch, const struct vmig_frame *frame)
 	err = recv_data(ch, region, frame->first, frame->flags & VMIG_CHUNK_HUGE);
 	if (err)
 		return err;
-	apply_marks(ch, region, frame->first);
+	err = apply_marks(ch, region, frame->first);
+	if (err)
+		return err;
 	vmig_channel_count(ch);
-	if (ch->in_final)
-		digest_runs(ch, frame->region, region, frame->first);
-	return 0;
+	return ch->in_final ? digest_runs(ch, frame->region, region,
+					  frame->first) : 0;
 }
 
 /* Take pages until the end of the final pass. */
