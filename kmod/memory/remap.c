@@ -51,6 +51,7 @@ struct mapper {
  * @nchunks: bits of @chunks
  * @file: what the thread is mapping just now
  * @addr: where
+ * @prot: what the area there allowed when it was found
  * @flags: of the area there, set by vmig_remap_check()
  */
 struct remap {
@@ -59,6 +60,7 @@ struct remap {
 	unsigned long nchunks;
 	struct file *file;
 	unsigned long addr;
+	unsigned long prot;
 	unsigned long flags;
 };
 
@@ -85,6 +87,12 @@ static bool is_fit(struct vm_area_struct *vma)
 	       !(vma->vm_mm->def_flags & VM_LOCKED);
 }
 
+static unsigned long prot_of(struct vm_area_struct *vma)
+{
+	return (vma->vm_flags & VM_READ ? PROT_READ : 0) |
+	       (vma->vm_flags & VM_WRITE ? PROT_WRITE : 0);
+}
+
 /* Return: @addr if it may be mapped over, or an error instead. */
 unsigned long vmig_remap_check(struct file *file, unsigned long addr,
 			       unsigned long len, unsigned long pgoff)
@@ -94,7 +102,8 @@ unsigned long vmig_remap_check(struct file *file, unsigned long addr,
 
 	if (!vma || vma->vm_start > addr || vma->vm_end < addr + len ||
 	    vma->vm_file != file || addr != remap->addr || !is_fit(vma) ||
-	    linear_page_index(vma, addr) != pgoff)
+	    linear_page_index(vma, addr) != pgoff ||
+	    prot_of(vma) != remap->prot)
 		return -EAGAIN;
 	remap->flags = vma->vm_flags;
 	return addr;
@@ -195,10 +204,10 @@ static unsigned long find_in_area(struct remap *remap,
 
 /*
  * Find the next chunk to map from @addr on, and what it takes to map it. Return:
- * its address, and remap->file is referenced; or 0.
+ * its address, with remap->prot, and remap->file is referenced; or 0.
  */
 static unsigned long find_chunk(struct remap *remap, unsigned long addr,
-				unsigned long *prot, pgoff_t *index)
+				pgoff_t *index)
 {
 	struct mm_struct *mm = current->mm;
 	struct vm_area_struct *vma;
@@ -215,8 +224,7 @@ static unsigned long find_chunk(struct remap *remap, unsigned long addr,
 			continue;
 		remap->file = get_file(vma->vm_file);
 		*index = linear_page_index(vma, found);
-		*prot = (vma->vm_flags & VM_READ ? PROT_READ : 0) |
-			(vma->vm_flags & VM_WRITE ? PROT_WRITE : 0);
+		remap->prot = prot_of(vma);
 	}
 	mmap_read_unlock(mm);
 	return found;
@@ -234,36 +242,37 @@ static bool is_huge(struct remap *remap, pgoff_t index)
 }
 
 /* Whatever is refused leaves what is there: small mappings. */
-static void map_over(struct remap *remap, unsigned long prot, pgoff_t index)
+static void map_over(struct remap *remap, pgoff_t index)
 {
 	unsigned long addr;
 
-	addr = vm_mmap(remap->file, remap->addr, VMIG_CHUNK_SIZE, prot,
+	addr = vm_mmap(remap->file, remap->addr, VMIG_CHUNK_SIZE, remap->prot,
 		       MAP_SHARED | MAP_FIXED, index << PAGE_SHIFT);
 	if (IS_ERR_VALUE(addr))
 		pr_debug("vmig: a chunk of %s stays small: %ld\n",
 			 remap->region->name, (long)addr);
 }
 
-/* Nobody but this thread keeps the super block. */
-static bool is_unmounted(struct remap *remap)
+/* Nobody but this thread keeps the super block, or the address space. */
+static bool is_abandoned(struct remap *remap)
 {
-	return atomic_read(&remap->region->inode->i_sb->s_active) == 1;
+	return atomic_read(&remap->region->inode->i_sb->s_active) == 1 ||
+	       atomic_read(&current->mm->mm_users) == 1;
 }
 
 static void remap_mm(struct remap *remap)
 {
-	unsigned long addr = 0, prot;
+	unsigned long addr = 0;
 	unsigned int noreclaim;
 	pgoff_t index;
 
 	/* Out of memory between unmapping and mapping would leave a gap. */
 	noreclaim = memalloc_noreclaim_save();
-	while (!is_unmounted(remap) &&
-	       (addr = find_chunk(remap, addr, &prot, &index))) {
+	while (!is_abandoned(remap) &&
+	       (addr = find_chunk(remap, addr, &index))) {
 		remap->addr = addr;
 		if (is_huge(remap, index))
-			map_over(remap, prot, index);
+			map_over(remap, index);
 		fput(remap->file);
 		addr += VMIG_CHUNK_SIZE;
 		cond_resched();
