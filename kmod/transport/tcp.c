@@ -349,13 +349,20 @@ void vmig_tcp_farewell(struct vmig_tcp *tcp, const void *buf, size_t len)
 		.since = jiffies,
 		.end = jiffies + FAREWELL_MAX,
 	};
-	struct msghdr msg = { .msg_flags = MSG_NOSIGNAL };
+	struct msghdr msg = { .msg_flags = MSG_NOSIGNAL | MSG_DONTWAIT };
 	struct kvec vec = { .iov_base = (void *)buf, .iov_len = len };
 	int ret;
 
-	do {
-		ret = len ? kernel_sendmsg(tcp->sock, &msg, &vec, 1, len) : 0;
-	} while (ret == -EAGAIN && !ends(&patience, sk));
+	/* kthread_stop() is a signal to TCP: it would not wait for room. */
+	iov_iter_kvec(&msg.msg_iter, ITER_SOURCE, &vec, 1, len);
+	while (msg_data_left(&msg)) {
+		ret = sock_sendmsg(tcp->sock, &msg);
+		if (ret > 0)
+			continue;
+		if (ret != -EAGAIN || ends(&patience, sk))
+			break;
+		schedule_timeout_idle(slice);
+	}
 	kernel_sock_shutdown(tcp->sock, SHUT_WR);
 	while (!is_acked(sk) && !ends(&patience, sk))
 		wait_event_idle_timeout(*sk_sleep(sk), is_acked(sk), slice);
