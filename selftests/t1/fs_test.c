@@ -449,6 +449,7 @@ TEST_F_TIMEOUT(fs, faults_race, LIMIT)
 TEST_F_TIMEOUT(fs, busy_while_in_use, LIMIT)
 {
 	struct ram second = self->ram;
+	unsigned int tries = 0;
 
 	self->ram.mem[0] = 1;
 	EXPECT_EQ(-1, umount(self->ram.dir));
@@ -476,6 +477,8 @@ TEST_F_TIMEOUT(fs, busy_while_in_use, LIMIT)
 	ASSERT_EQ(0, umount2(self->ram.dir, MNT_DETACH));
 	EXPECT_LE(0, ram_harvest(&self->ram, false));
 	ram_stop(&self->ram);
+	while (!access(self->ram.debug, F_OK) && ++tries < 1000)
+		usleep(10000);
 	EXPECT_EQ(-1, access(self->ram.debug, F_OK));
 	ASSERT_EQ(0, mount("vmig", self->ram.dir, "vmigfs", 0, NULL));
 }

@@ -187,8 +187,10 @@ TEST_F_TIMEOUT(track, sees_other_processes, LIMIT)
 	int mem = open("/proc/self/mem", O_RDWR), status;
 	pid_t child;
 
-	ASSERT_EQ(4, process_vm_writev(getpid(), &from, 1, &to, 1, 0));
-	NOTE(700);
+	if (process_vm_writev(getpid(), &from, 1, &to, 1, 0) == 4)
+		NOTE(700);
+	else
+		ASSERT_EQ(ENOSYS, errno);
 	ASSERT_EQ(4, pwrite(mem, "deed", 4, (off_t)(uintptr_t)self->ram.mem +
 			    800 * RAM_PAGE));
 	NOTE(800);
