@@ -145,13 +145,15 @@ struct vmig_track_stats {
 
 int vmig_track_start(struct vmig_vm *vm, struct netlink_ext_ack *extack);
 void vmig_track_stop(struct vmig_vm *vm, bool stays);
-unsigned int vmig_track_harvest(struct vmig_region *region, unsigned long chunk,
-				unsigned long *pages, bool final);
 unsigned long vmig_track_next(struct vmig_region *region, unsigned long chunk,
 			      unsigned int first, unsigned int stride);
 void vmig_track_redirty(struct vmig_region *region, unsigned long chunk,
 			const unsigned long *pages);
 void vmig_track_stats(struct vmig_vm *vm, struct vmig_track_stats *stats);
+
+/* harvest.c APIs: */
+unsigned int vmig_track_harvest(struct vmig_region *region, unsigned long chunk,
+				unsigned long *pages, bool final);
 
 /* throttle.c APIs: */
 void vmig_throttle_set(struct vmig_vm *vm, u64 pages_per_second);
