@@ -56,9 +56,11 @@ no_orphans() { [[ $(orphans) -eq 0 ]]; }
 
 # The first one is killed in the middle, and its namespaces go with it.
 cycle() {
-	timeout -s KILL 5 "$built/migrate_end_test" -t bandwidth_limit >/dev/null 2>&1
-	"$built/migrate_test" -v four_channels_huge_verify >/dev/null 2>&1 &&
-	"$built/migrate_end_test" -T time_limit -T cable_is_cut >/dev/null 2>&1
+	(timeout -s KILL 5 "$built/migrate_end_test" -t bandwidth_limit) &>/dev/null
+	"$built/migrate_test" -r migrate.four_channels_huge_verify.under_a_writer \
+		>/dev/null 2>&1 &&
+	"$built/migrate_end_test" -t cancel_on_the_source -t agent_dies \
+		-t failed_by_its_agent >/dev/null 2>&1
 }
 
 echo "TAP version 13"
