@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # After migrations of every kind nothing is left of them: no thread, no socket,
-# no reference of the module, no memory; and the module goes.
+# no reference of the module; and the module goes. What memory grew is told.
 # shellcheck disable=SC2317 # until_true calls what it is given
 set -u
 
