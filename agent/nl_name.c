@@ -40,6 +40,10 @@ static const char * const request_op_names[] = {
 	[VMIG_REQUEST_OP_MIGRATE] = "migrate",
 	[VMIG_REQUEST_OP_ANNOUNCE] = "announce",
 	[VMIG_REQUEST_OP_NODE_SHOW] = "node-show",
+	[VMIG_REQUEST_OP_VM_SET] = "vm-set",
+	[VMIG_REQUEST_OP_CPU_SHOW] = "cpu-show",
+	[VMIG_REQUEST_OP_CPU_BASELINE] = "cpu-baseline",
+	[VMIG_REQUEST_OP_CPU_CHECK] = "cpu-check",
 };
 
 static const char *name_of(const char * const *names, unsigned int n,

@@ -199,6 +199,19 @@ static const struct {
 	[VMIG_REQUEST_OP_NODE_SHOW] = {
 		"node-show", 0, 0,
 	},
+	[VMIG_REQUEST_OP_VM_SET] = {
+		"vm-set", BIT(VMIG_A_REQUEST_VM) | BIT(VMIG_A_REQUEST_DATA), 0,
+	},
+	[VMIG_REQUEST_OP_CPU_SHOW] = {
+		"cpu-show", 0, BIT(VMIG_A_REQUEST_NODE),
+	},
+	[VMIG_REQUEST_OP_CPU_BASELINE] = {
+		"cpu-baseline", 0, BIT(VMIG_A_REQUEST_DATA),
+	},
+	[VMIG_REQUEST_OP_CPU_CHECK] = {
+		"cpu-check", BIT(VMIG_A_REQUEST_VM) | BIT(VMIG_A_REQUEST_NODE),
+		0,
+	},
 };
 
 static const char * const request_attr_names[] = {

@@ -95,7 +95,7 @@ static const struct refusal refused_to_all[] = {
 	  EINVAL, "attribute op is missing", 0, VMIG_A_REQUEST_OP },
 	{ "request 0", VMIG_CMD_REQUEST, { U32(REQUEST_OP, 0) },
 	  ERANGE, "integer out of range", VMIG_A_REQUEST_OP },
-	{ "request 10", VMIG_CMD_REQUEST, { U32(REQUEST_OP, 10) },
+	{ "request 14", VMIG_CMD_REQUEST, { U32(REQUEST_OP, 14) },
 	  ERANGE, "integer out of range", VMIG_A_REQUEST_OP },
 	{ "request with a short op", VMIG_CMD_REQUEST,
 	  { RAW(REQUEST_OP, "\1\0", 2) },

@@ -88,6 +88,12 @@ enum vmig_stage {
  *   bandwidth, max-blackout and timeout.
  * @VMIG_REQUEST_OP_ANNOUNCE: Needs vm.
  * @VMIG_REQUEST_OP_NODE_SHOW: Needs nothing.
+ * @VMIG_REQUEST_OP_VM_SET: Needs vm and data, KEY=VALUE of its definition:
+ *   "cpu-policy=cluster".
+ * @VMIG_REQUEST_OP_CPU_SHOW: Takes node, by default the asked one.
+ * @VMIG_REQUEST_OP_CPU_BASELINE: Takes data, names of nodes separated by
+ *   blanks, by default all.
+ * @VMIG_REQUEST_OP_CPU_CHECK: Needs vm and node.
  */
 enum vmig_request_op {
 	VMIG_REQUEST_OP_VM_DEFINE = 1,
@@ -99,6 +105,10 @@ enum vmig_request_op {
 	VMIG_REQUEST_OP_MIGRATE,
 	VMIG_REQUEST_OP_ANNOUNCE,
 	VMIG_REQUEST_OP_NODE_SHOW,
+	VMIG_REQUEST_OP_VM_SET,
+	VMIG_REQUEST_OP_CPU_SHOW,
+	VMIG_REQUEST_OP_CPU_BASELINE,
+	VMIG_REQUEST_OP_CPU_CHECK,
 };
 
 enum {
