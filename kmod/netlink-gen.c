@@ -21,6 +21,11 @@ static const struct netlink_range_validation vmig_a_migration_timeout_range = {
 	.max	= 604800ULL,
 };
 
+static const struct netlink_range_validation vmig_a_migration_stop_limit_range = {
+	.min	= 1ULL,
+	.max	= 604800ULL,
+};
+
 static const struct netlink_range_validation vmig_a_request_max_blackout_range = {
 	.min	= 1ULL,
 	.max	= 3600000ULL,
@@ -29,6 +34,21 @@ static const struct netlink_range_validation vmig_a_request_max_blackout_range =
 static const struct netlink_range_validation vmig_a_request_timeout_range = {
 	.min	= 1ULL,
 	.max	= 604800ULL,
+};
+
+static const struct netlink_range_validation vmig_a_request_stop_limit_range = {
+	.min	= 1ULL,
+	.max	= 604800ULL,
+};
+
+/* Common nested types */
+const struct nla_policy vmig_cpuid_rule_nl_policy[VMIG_A_CPUID_RULE_HIDDEN + 1] = {
+	[VMIG_A_CPUID_RULE_LEAF] = { .type = NLA_U32, },
+	[VMIG_A_CPUID_RULE_SUBLEAF] = { .type = NLA_U32, },
+	[VMIG_A_CPUID_RULE_REGISTER] = NLA_POLICY_MAX(NLA_U32, 3),
+	[VMIG_A_CPUID_RULE_MASK] = { .type = NLA_U32, },
+	[VMIG_A_CPUID_RULE_VALUE] = { .type = NLA_U32, },
+	[VMIG_A_CPUID_RULE_HIDDEN] = { .type = NLA_U32, },
 };
 
 /* VMIG_CMD_AGENT_REGISTER - do */
@@ -42,7 +62,7 @@ static const struct nla_policy vmig_vm_get_nl_policy[VMIG_A_VM_NAME + 1] = {
 };
 
 /* VMIG_CMD_REQUEST - do */
-static const struct nla_policy vmig_request_nl_policy[VMIG_A_REQUEST_FORCE + 1] = {
+static const struct nla_policy vmig_request_nl_policy[VMIG_A_REQUEST_STOP_LIMIT + 1] = {
 	[VMIG_A_REQUEST_OP] = NLA_POLICY_RANGE(NLA_U32, 1, 13),
 	[VMIG_A_REQUEST_VM] = { .type = NLA_NUL_STRING, .len = VMIG_NAME_MAX, },
 	[VMIG_A_REQUEST_NODE] = { .type = NLA_NUL_STRING, .len = VMIG_NAME_MAX, },
@@ -53,6 +73,8 @@ static const struct nla_policy vmig_request_nl_policy[VMIG_A_REQUEST_FORCE + 1] 
 	[VMIG_A_REQUEST_MAX_BLACKOUT] = NLA_POLICY_FULL_RANGE(NLA_U32, &vmig_a_request_max_blackout_range),
 	[VMIG_A_REQUEST_TIMEOUT] = NLA_POLICY_FULL_RANGE(NLA_U32, &vmig_a_request_timeout_range),
 	[VMIG_A_REQUEST_FORCE] = { .type = NLA_FLAG, },
+	[VMIG_A_REQUEST_AT_TIMEOUT] = NLA_POLICY_MAX(NLA_U32, 1),
+	[VMIG_A_REQUEST_STOP_LIMIT] = NLA_POLICY_FULL_RANGE(NLA_U32, &vmig_a_request_stop_limit_range),
 };
 
 /* VMIG_CMD_ANSWER - do */
@@ -64,7 +86,7 @@ static const struct nla_policy vmig_answer_nl_policy[VMIG_A_REQUEST_MESSAGE + 1]
 };
 
 /* VMIG_CMD_MIGRATION_NEW - do */
-static const struct nla_policy vmig_migration_new_nl_policy[VMIG_A_MIGRATION_TIMEOUT + 1] = {
+static const struct nla_policy vmig_migration_new_nl_policy[VMIG_A_MIGRATION_STOP_LIMIT + 1] = {
 	[VMIG_A_MIGRATION_VM] = { .type = NLA_NUL_STRING, .len = VMIG_NAME_MAX, },
 	[VMIG_A_MIGRATION_NODE] = { .type = NLA_NUL_STRING, .len = VMIG_NAME_MAX, },
 	[VMIG_A_MIGRATION_ROLE] = NLA_POLICY_MAX(NLA_U32, 1),
@@ -74,6 +96,8 @@ static const struct nla_policy vmig_migration_new_nl_policy[VMIG_A_MIGRATION_TIM
 	[VMIG_A_MIGRATION_BANDWIDTH] = { .type = NLA_U64, },
 	[VMIG_A_MIGRATION_MAX_BLACKOUT] = NLA_POLICY_FULL_RANGE(NLA_U32, &vmig_a_migration_max_blackout_range),
 	[VMIG_A_MIGRATION_TIMEOUT] = NLA_POLICY_FULL_RANGE(NLA_U32, &vmig_a_migration_timeout_range),
+	[VMIG_A_MIGRATION_AT_TIMEOUT] = NLA_POLICY_MAX(NLA_U32, 1),
+	[VMIG_A_MIGRATION_STOP_LIMIT] = NLA_POLICY_FULL_RANGE(NLA_U32, &vmig_a_migration_stop_limit_range),
 };
 
 /* VMIG_CMD_MIGRATION_START - do */
@@ -119,6 +143,23 @@ static const struct nla_policy vmig_migration_get_nl_policy[VMIG_A_MIGRATION_VM 
 	[VMIG_A_MIGRATION_VM] = { .type = NLA_NUL_STRING, .len = VMIG_NAME_MAX, },
 };
 
+/* VMIG_CMD_CPUID_READ - do */
+static const struct nla_policy vmig_cpuid_read_nl_policy[VMIG_A_CPUID_KVM_FD + 1] = {
+	[VMIG_A_CPUID_KVM_FD] = { .type = NLA_U32, },
+};
+
+/* VMIG_CMD_CPUID_FILTER_SET - do */
+static const struct nla_policy vmig_cpuid_filter_set_nl_policy[VMIG_A_CPUID_RULE + 1] = {
+	[VMIG_A_CPUID_VM] = { .type = NLA_NUL_STRING, .len = VMIG_NAME_MAX, },
+	[VMIG_A_CPUID_KVM_FD] = { .type = NLA_U32, },
+	[VMIG_A_CPUID_RULE] = NLA_POLICY_NESTED(vmig_cpuid_rule_nl_policy),
+};
+
+/* VMIG_CMD_CPUID_FILTER_GET - do */
+static const struct nla_policy vmig_cpuid_filter_get_nl_policy[VMIG_A_CPUID_VM + 1] = {
+	[VMIG_A_CPUID_VM] = { .type = NLA_NUL_STRING, .len = VMIG_NAME_MAX, },
+};
+
 /* Ops table for vmig */
 static const struct genl_split_ops vmig_nl_ops[] = {
 	{
@@ -151,7 +192,7 @@ static const struct genl_split_ops vmig_nl_ops[] = {
 		.cmd		= VMIG_CMD_REQUEST,
 		.doit		= vmig_nl_request_doit,
 		.policy		= vmig_request_nl_policy,
-		.maxattr	= VMIG_A_REQUEST_FORCE,
+		.maxattr	= VMIG_A_REQUEST_STOP_LIMIT,
 		.flags		= GENL_ADMIN_PERM | GENL_CMD_CAP_DO,
 	},
 	{
@@ -165,7 +206,7 @@ static const struct genl_split_ops vmig_nl_ops[] = {
 		.cmd		= VMIG_CMD_MIGRATION_NEW,
 		.doit		= vmig_nl_migration_new_doit,
 		.policy		= vmig_migration_new_nl_policy,
-		.maxattr	= VMIG_A_MIGRATION_TIMEOUT,
+		.maxattr	= VMIG_A_MIGRATION_STOP_LIMIT,
 		.flags		= GENL_ADMIN_PERM | GENL_CMD_CAP_DO,
 	},
 	{
@@ -221,6 +262,38 @@ static const struct genl_split_ops vmig_nl_ops[] = {
 		.cmd	= VMIG_CMD_MIGRATION_GET,
 		.start	= vmig_nl_migration_get_start,
 		.dumpit	= vmig_nl_migration_get_dumpit,
+		.flags	= GENL_ADMIN_PERM | GENL_CMD_CAP_DUMP,
+	},
+	{
+		.cmd	= VMIG_CMD_CPUID_SUPPORT,
+		.doit	= vmig_nl_cpuid_support_doit,
+		.flags	= GENL_ADMIN_PERM | GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd		= VMIG_CMD_CPUID_READ,
+		.doit		= vmig_nl_cpuid_read_doit,
+		.policy		= vmig_cpuid_read_nl_policy,
+		.maxattr	= VMIG_A_CPUID_KVM_FD,
+		.flags		= GENL_ADMIN_PERM | GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd		= VMIG_CMD_CPUID_FILTER_SET,
+		.doit		= vmig_nl_cpuid_filter_set_doit,
+		.policy		= vmig_cpuid_filter_set_nl_policy,
+		.maxattr	= VMIG_A_CPUID_RULE,
+		.flags		= GENL_ADMIN_PERM | GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd		= VMIG_CMD_CPUID_FILTER_GET,
+		.doit		= vmig_nl_cpuid_filter_get_doit,
+		.policy		= vmig_cpuid_filter_get_nl_policy,
+		.maxattr	= VMIG_A_CPUID_VM,
+		.flags		= GENL_ADMIN_PERM | GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd	= VMIG_CMD_CPUID_FILTER_GET,
+		.start	= vmig_nl_cpuid_filter_get_start,
+		.dumpit	= vmig_nl_cpuid_filter_get_dumpit,
 		.flags	= GENL_ADMIN_PERM | GENL_CMD_CAP_DUMP,
 	},
 };

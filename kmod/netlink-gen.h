@@ -11,8 +11,12 @@
 
 #include <uapi/linux/vmig.h>
 
+/* Common nested types */
+extern const struct nla_policy vmig_cpuid_rule_nl_policy[VMIG_A_CPUID_RULE_HIDDEN + 1];
+
 int vmig_nl_vm_get_start(struct netlink_callback *cb);
 int vmig_nl_migration_get_start(struct netlink_callback *cb);
+int vmig_nl_cpuid_filter_get_start(struct netlink_callback *cb);
 int vmig_nl_vm_get_done(struct netlink_callback *cb);
 
 int vmig_nl_agent_register_doit(struct sk_buff *skb, struct genl_info *info);
@@ -32,6 +36,12 @@ int vmig_nl_migration_cancel_doit(struct sk_buff *skb, struct genl_info *info);
 int vmig_nl_migration_get_doit(struct sk_buff *skb, struct genl_info *info);
 int vmig_nl_migration_get_dumpit(struct sk_buff *skb,
 				 struct netlink_callback *cb);
+int vmig_nl_cpuid_support_doit(struct sk_buff *skb, struct genl_info *info);
+int vmig_nl_cpuid_read_doit(struct sk_buff *skb, struct genl_info *info);
+int vmig_nl_cpuid_filter_set_doit(struct sk_buff *skb, struct genl_info *info);
+int vmig_nl_cpuid_filter_get_doit(struct sk_buff *skb, struct genl_info *info);
+int vmig_nl_cpuid_filter_get_dumpit(struct sk_buff *skb,
+				    struct netlink_callback *cb);
 
 enum {
 	VMIG_NLGRP_MIGRATIONS,

@@ -14,6 +14,7 @@
 #define VMIG_TOKEN_LEN		16
 #define VMIG_TEXT_MAX		4095
 #define VMIG_DATA_MAX		32767
+#define VMIG_CPUID_RULES_MAX	1024
 
 /**
  * enum vmig_role
@@ -74,6 +75,20 @@ enum vmig_stage {
 };
 
 /**
+ * enum vmig_timeout_action - What happens to a migration in PRECOPY when its
+ *   timeout is over.
+ * @VMIG_TIMEOUT_ACTION_CANCEL: It fails, and the VM runs on at the source.
+ * @VMIG_TIMEOUT_ACTION_SWITCH_OVER: The VM is to be stopped although the
+ *   blackout will be longer than its target: the migration is converged and
+ *   forced. If even the limit of the stop cannot be met, it fails as with
+ *   cancel.
+ */
+enum vmig_timeout_action {
+	VMIG_TIMEOUT_ACTION_CANCEL,
+	VMIG_TIMEOUT_ACTION_SWITCH_OVER,
+};
+
+/**
  * enum vmig_request_op - What a user asks of the agent. The kernel refuses a
  *   request that lacks an attribute its operation needs, or that has one it
  *   does not take.
@@ -85,7 +100,7 @@ enum vmig_stage {
  * @VMIG_REQUEST_OP_VM_LIST: Needs nothing.
  * @VMIG_REQUEST_OP_VM_SHOW: Needs vm.
  * @VMIG_REQUEST_OP_MIGRATE: Needs vm and node; takes channels, verify,
- *   bandwidth, max-blackout and timeout.
+ *   bandwidth, max-blackout, timeout, at-timeout and stop-limit.
  * @VMIG_REQUEST_OP_ANNOUNCE: Needs vm.
  * @VMIG_REQUEST_OP_NODE_SHOW: Needs nothing.
  * @VMIG_REQUEST_OP_VM_SET: Needs vm and data, KEY=VALUE of its definition:
@@ -109,6 +124,13 @@ enum vmig_request_op {
 	VMIG_REQUEST_OP_CPU_SHOW,
 	VMIG_REQUEST_OP_CPU_BASELINE,
 	VMIG_REQUEST_OP_CPU_CHECK,
+};
+
+enum vmig_cpuid_register {
+	VMIG_CPUID_REGISTER_EAX,
+	VMIG_CPUID_REGISTER_EBX,
+	VMIG_CPUID_REGISTER_ECX,
+	VMIG_CPUID_REGISTER_EDX,
 };
 
 enum {
@@ -191,6 +213,10 @@ enum {
 	VMIG_A_MIGRATION_BLACKOUT,
 	VMIG_A_MIGRATION_STAGE_TIME,
 	VMIG_A_MIGRATION_COUNTERS,
+	VMIG_A_MIGRATION_AT_TIMEOUT,
+	VMIG_A_MIGRATION_STOP_LIMIT,
+	VMIG_A_MIGRATION_FORCED,
+	VMIG_A_MIGRATION_WARNING,
 
 	__VMIG_A_MIGRATION_MAX,
 	VMIG_A_MIGRATION_MAX = (__VMIG_A_MIGRATION_MAX - 1)
@@ -210,9 +236,63 @@ enum {
 	VMIG_A_REQUEST_FORCE,
 	VMIG_A_REQUEST_ERROR,
 	VMIG_A_REQUEST_MESSAGE,
+	VMIG_A_REQUEST_AT_TIMEOUT,
+	VMIG_A_REQUEST_STOP_LIMIT,
 
 	__VMIG_A_REQUEST_MAX,
 	VMIG_A_REQUEST_MAX = (__VMIG_A_REQUEST_MAX - 1)
+};
+
+enum {
+	VMIG_A_CPUID_ENTRY_LEAF = 1,
+	VMIG_A_CPUID_ENTRY_SUBLEAF,
+	VMIG_A_CPUID_ENTRY_EAX,
+	VMIG_A_CPUID_ENTRY_EBX,
+	VMIG_A_CPUID_ENTRY_ECX,
+	VMIG_A_CPUID_ENTRY_EDX,
+
+	__VMIG_A_CPUID_ENTRY_MAX,
+	VMIG_A_CPUID_ENTRY_MAX = (__VMIG_A_CPUID_ENTRY_MAX - 1)
+};
+
+enum {
+	VMIG_A_CPUID_RULE_LEAF = 1,
+	VMIG_A_CPUID_RULE_SUBLEAF,
+	VMIG_A_CPUID_RULE_REGISTER,
+	VMIG_A_CPUID_RULE_MASK,
+	VMIG_A_CPUID_RULE_VALUE,
+	VMIG_A_CPUID_RULE_HIDDEN,
+
+	__VMIG_A_CPUID_RULE_MAX,
+	VMIG_A_CPUID_RULE_MAX = (__VMIG_A_CPUID_RULE_MAX - 1)
+};
+
+enum {
+	VMIG_A_CPUID_COUNT_LEAF = 1,
+	VMIG_A_CPUID_COUNT_SUBLEAF,
+	VMIG_A_CPUID_COUNT_QUERIES,
+	VMIG_A_CPUID_COUNT_HIDDEN_EAX,
+	VMIG_A_CPUID_COUNT_HIDDEN_EBX,
+	VMIG_A_CPUID_COUNT_HIDDEN_ECX,
+	VMIG_A_CPUID_COUNT_HIDDEN_EDX,
+
+	__VMIG_A_CPUID_COUNT_MAX,
+	VMIG_A_CPUID_COUNT_MAX = (__VMIG_A_CPUID_COUNT_MAX - 1)
+};
+
+enum {
+	VMIG_A_CPUID_VM = 1,
+	VMIG_A_CPUID_KVM_FD,
+	VMIG_A_CPUID_ENTRY,
+	VMIG_A_CPUID_RULE,
+	VMIG_A_CPUID_COUNT,
+	VMIG_A_CPUID_QUERIES,
+	VMIG_A_CPUID_PID,
+	VMIG_A_CPUID_SUPPORTED,
+	VMIG_A_CPUID_REASON,
+
+	__VMIG_A_CPUID_MAX,
+	VMIG_A_CPUID_MAX = (__VMIG_A_CPUID_MAX - 1)
 };
 
 enum {
@@ -232,6 +312,10 @@ enum {
 	VMIG_CMD_MIGRATION_CANCEL,
 	VMIG_CMD_MIGRATION_GET,
 	VMIG_CMD_MIGRATION_NTF,
+	VMIG_CMD_CPUID_SUPPORT,
+	VMIG_CMD_CPUID_READ,
+	VMIG_CMD_CPUID_FILTER_SET,
+	VMIG_CMD_CPUID_FILTER_GET,
 
 	__VMIG_CMD_MAX,
 	VMIG_CMD_MAX = (__VMIG_CMD_MAX - 1)
