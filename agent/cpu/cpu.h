@@ -20,9 +20,10 @@
 
 struct json_object;
 
-#define VMIG_CPU_FEATURES_MAX	256
+#define VMIG_CPU_FEATURES_MAX	384
 #define VMIG_CPUID_LEAVES_MAX	192
-#define VMIG_CPU_RULES_MAX	(4 * VMIG_CPUID_LEAVES_MAX)
+/* All registers of the table, and those whose every bit is hidden. */
+#define VMIG_CPU_RULES_MAX	(4 * VMIG_CPUID_LEAVES_MAX + 64)
 #define VMIG_CPU_POLICY_MAX	512	/* bytes of a policy's text */
 #define VMIG_CPU_REASONS_MAX	64
 
@@ -54,11 +55,14 @@ struct vmig_cpu_set {
 bool vmig_cpu_set_has(const struct vmig_cpu_set *set, unsigned int feature);
 void vmig_cpu_set_add(struct vmig_cpu_set *set, unsigned int feature);
 void vmig_cpu_set_and(struct vmig_cpu_set *set, const struct vmig_cpu_set *with);
+void vmig_cpu_set_or(struct vmig_cpu_set *set, const struct vmig_cpu_set *with);
 void vmig_cpu_set_minus(struct vmig_cpu_set *set,
 			const struct vmig_cpu_set *without);
 bool vmig_cpu_set_empty(const struct vmig_cpu_set *set);
 bool vmig_cpu_set_equal(const struct vmig_cpu_set *a,
 			const struct vmig_cpu_set *b);
+/* A feature that @feature needs and @set has not, or -1. */
+int vmig_cpu_set_missing(const struct vmig_cpu_set *set, unsigned int feature);
 /* Take away, until nothing changes, what needs a feature that is not there. */
 void vmig_cpu_set_close(struct vmig_cpu_set *set);
 /* A JSON array of names, in the table's order; decode refuses unknown names. */
@@ -86,8 +90,14 @@ int vmig_cpuid_put(struct vmig_cpuid *cpuid,
 /* NULL if there is none. */
 const struct vmig_cpuid_leaf *vmig_cpuid_find(const struct vmig_cpuid *cpuid,
 					      uint32_t leaf, uint32_t subleaf);
+/* 0 if there is no such answer. */
+uint32_t vmig_cpuid_reg(const struct vmig_cpuid *cpuid, uint32_t leaf,
+			uint32_t subleaf, enum vmig_cpuid_reg reg);
 void vmig_cpuid_features(const struct vmig_cpuid *cpuid,
 			 struct vmig_cpu_set *set);
+/* Bits of a feature register that the table has no name for. */
+uint32_t vmig_cpuid_unnamed(uint32_t leaf, uint32_t subleaf,
+			    enum vmig_cpuid_reg reg);
 void vmig_cpuid_vendor(const struct vmig_cpuid *cpuid, char vendor[13]);
 struct json_object *vmig_cpuid_encode(const struct vmig_cpuid *cpuid);
 int vmig_cpuid_decode(struct json_object *array, struct vmig_cpuid *cpuid,
@@ -125,11 +135,14 @@ const char *vmig_cpu_level(const struct vmig_cpu_set *set);
 
 /*
  * Is @text a policy? Policies are host, hyperv-r2, hyperv-r2-strict, cluster,
- * x86-64-v2, -v3, -v4 and "custom:+feature,-feature,..." (a leading policy name
- * other than host may follow the colon: "custom:x86-64-v3,-avx2"). The sentence
- * for an unknown name tells the closest known one.
+ * x86-64-v2, -v3, -v4 and "custom:+feature,-feature,..." (another policy to
+ * begin with may follow the colon: "custom:x86-64-v3,-avx2"). The sentence for
+ * an unknown name tells the closest known one.
  */
 int vmig_cpu_policy_check(const char *text, struct vmig_err *err);
+
+/* Does it hide anything? All but host do, bits without a name at least. */
+bool vmig_cpu_policy_hides(const char *text);
 
 /**
  * vmig_cpu_policy_visible() - Which features a VM may see under a policy.
@@ -152,12 +165,15 @@ int vmig_cpu_qemu(const struct vmig_cpu *here,
 
 /**
  * vmig_cpu_freeze() - The table that a guest will see for its whole life.
+ * @policy: the VM's; under "host" bits that the table does not know stay
  * @given: what KVM would answer vCPU 0 (the kernel's cpuid-read)
- * @here: the processor it starts on
  * @visible: features that it may see
  * @frozen: the table; all else answers zero
+ *
+ * A feature that @visible has and @given lacks, because the VMM does not pass
+ * it on, is not in the table.
  */
-void vmig_cpu_freeze(const struct vmig_cpuid *given, const struct vmig_cpu *here,
+void vmig_cpu_freeze(const char *policy, const struct vmig_cpuid *given,
 		     const struct vmig_cpu_set *visible,
 		     struct vmig_cpuid *frozen);
 
