@@ -41,7 +41,7 @@ static vm_fault_t fault(struct vm_fault *vmf)
 	struct folio *folio;
 
 	for (;;) {
-		folio = vmig_region_alloc_folio(region, vmf->pgoff, true);
+		folio = vmig_region_alloc_folio(region, vmf->pgoff);
 		if (folio == ERR_PTR(-ENOMEM))
 			return VM_FAULT_OOM;
 		if (IS_ERR(folio))
@@ -176,7 +176,7 @@ static ssize_t write_page(struct vmig_region *region, loff_t pos, size_t n,
 	/* With the folio locked a fault on the same one would never end. */
 	if (fault_in_iov_iter_readable(from, n) == n)
 		return -EFAULT;
-	folio = vmig_region_alloc_folio(region, index, true);
+	folio = vmig_region_alloc_folio(region, index);
 	if (IS_ERR(folio))
 		return PTR_ERR(folio);
 	if (!vmig_region_lock_this(region, folio, index)) {

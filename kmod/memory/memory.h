@@ -128,9 +128,11 @@ void vmig_vm_release(struct vmig_vm *vm);
 /* region.c APIs: */
 struct folio *vmig_region_find_folio(struct vmig_region *region, pgoff_t index);
 struct folio *vmig_region_alloc_folio(struct vmig_region *region,
-				      pgoff_t index, bool zero);
+				      pgoff_t index);
 struct folio *vmig_region_alloc_page(struct vmig_region *region, pgoff_t index);
-void vmig_region_publish_folio(struct folio *folio, bool filled);
+struct folio *vmig_region_new_chunk(struct vmig_region *region, pgoff_t index);
+int vmig_region_add_chunk(struct vmig_region *region, struct folio *folio,
+			  pgoff_t index);
 unsigned long vmig_region_page_size(struct vmig_region *region);
 int vmig_region_punch(struct vmig_region *region, pgoff_t index,
 		      unsigned long npages);

@@ -95,32 +95,47 @@ static int add_to_cache(struct vmig_region *region, struct folio *folio,
 	return err;
 }
 
-/* Return: a new folio, locked if it is not to be zeroed, or an error. */
-static struct folio *add_folio(struct vmig_region *region, pgoff_t index,
-			       unsigned int order, bool zero)
+static gfp_t gfp_of(struct vmig_region *region, unsigned int order)
 {
-	struct address_space *mapping = region->inode->i_mapping;
-	gfp_t gfp = mapping_gfp_mask(mapping);
+	gfp_t gfp = mapping_gfp_mask(region->inode->i_mapping);
+
+	/* A huge folio is worth compacting for, but nobody is killed for it. */
+	return order ? gfp | __GFP_NORETRY | __GFP_NOWARN : gfp;
+}
+
+/* Let others see a folio, whose contents are right. */
+static int show_folio(struct vmig_region *region, struct folio *folio,
+		      pgoff_t index)
+{
+	int err = add_to_cache(region, folio, index,
+			       gfp_of(region, folio_order(folio)));
+
+	if (err)
+		return err;
+	folio_set_dirty(folio);
+	vmig_track_add(region, index, folio_nr_pages(folio));
+	folio_mark_uptodate(folio);
+	folio_unlock(folio);
+	return 0;
+}
+
+/* Return: a new folio of zeroes, or an error. */
+static struct folio *add_folio(struct vmig_region *region, pgoff_t index,
+			       unsigned int order)
+{
 	struct folio *folio;
 	int err;
 
-	/* A huge folio is worth compacting for, but nobody is killed for it. */
-	if (order)
-		gfp |= __GFP_NORETRY | __GFP_NOWARN;
 	err = charge(region, 1L << order);
 	if (err)
 		return ERR_PTR(err);
 	err = -ENOMEM;
-	folio = filemap_alloc_folio(zero ? gfp | __GFP_ZERO : gfp, order);
+	folio = filemap_alloc_folio(gfp_of(region, order) | __GFP_ZERO, order);
 	if (!folio)
 		goto err_uncharge;
-	err = add_to_cache(region, folio, index, gfp);
+	err = show_folio(region, folio, index);
 	if (err)
 		goto err_put;
-	folio_set_dirty(folio);
-	vmig_track_add(region, index, 1UL << order);
-	if (zero)
-		vmig_region_publish_folio(folio, true);
 	return folio;
 
 err_put:
@@ -146,7 +161,7 @@ static bool may_be_huge(struct vmig_region *region, pgoff_t index)
 }
 
 static struct folio *add_best_folio(struct vmig_region *region, pgoff_t index,
-				    bool zero, bool huge)
+				    bool huge)
 {
 	struct address_space *mapping = region->inode->i_mapping;
 	struct folio *folio = ERR_PTR(-EEXIST);
@@ -155,9 +170,9 @@ static struct folio *add_best_folio(struct vmig_region *region, pgoff_t index,
 	/* No memory, no room, or small neighbours: all leave the small page. */
 	if (huge && may_be_huge(region, index))
 		folio = add_folio(region, round_down(index, VMIG_CHUNK_PAGES),
-				  HPAGE_PMD_ORDER, zero);
+				  HPAGE_PMD_ORDER);
 	if (IS_ERR(folio))
-		folio = add_folio(region, index, 0, zero);
+		folio = add_folio(region, index, 0);
 	filemap_invalidate_unlock_shared(mapping);
 	return folio;
 }
@@ -167,15 +182,14 @@ static struct folio *add_best_folio(struct vmig_region *region, pgoff_t index,
  * so for the same page, which then is no failure, or for a folio that he does
  * not get in the end: look again when nobody adds to the region.
  */
-static struct folio *add_last_folio(struct vmig_region *region, pgoff_t index,
-				    bool zero)
+static struct folio *add_last_folio(struct vmig_region *region, pgoff_t index)
 {
 	struct address_space *mapping = region->inode->i_mapping;
 	struct folio *folio = ERR_PTR(-EEXIST);
 
 	filemap_invalidate_lock(mapping);
 	if (!xa_load(&mapping->i_pages, index))
-		folio = add_folio(region, index, 0, zero);
+		folio = add_folio(region, index, 0);
 	filemap_invalidate_unlock(mapping);
 	return folio;
 }
@@ -198,7 +212,7 @@ struct folio *vmig_region_find_folio(struct vmig_region *region, pgoff_t index)
 }
 
 static struct folio *alloc_folio(struct vmig_region *region, pgoff_t index,
-				 bool zero, bool huge)
+				 bool huge)
 {
 	struct folio *folio;
 
@@ -208,27 +222,23 @@ static struct folio *alloc_folio(struct vmig_region *region, pgoff_t index,
 	do {
 		folio = vmig_region_find_folio(region, index);
 		if (folio && !folio_test_uptodate(folio)) {
-			/* Somebody else is filling it. */
+			/* Somebody else is just adding it. */
 			folio_lock(folio);
 			folio_unlock(folio);
 		}
 		if (!folio)
-			folio = add_best_folio(region, index, zero, huge);
+			folio = add_best_folio(region, index, huge);
 		if (folio == ERR_PTR(-ENOSPC))
-			folio = add_last_folio(region, index, zero);
+			folio = add_last_folio(region, index);
 	} while (folio == ERR_PTR(-EEXIST));
 	return folio;
 }
 
 /**
- * vmig_region_alloc_folio() - Find the folio that holds a page, or make one.
+ * vmig_region_alloc_folio() - Find the folio that holds a page, or make one of
+ *	zeroes.
  * @region: the region
  * @index: of the page
- * @zero: make it of zeroes. Otherwise a new folio holds anything: it is
- *	returned locked and not folio_test_uptodate(), and the caller must fill
- *	all of it, or give up, and then vmig_region_publish_folio() it. Until
- *	then whoever touches it waits, so this is for a caller that will fill
- *	soon whatever the folio's size is.
  *
  * Context: Process context, may sleep; no folio lock and no invalidate lock is
  * held. Charges the current task's memory cgroup, or that of the region's first
@@ -237,9 +247,9 @@ static struct folio *alloc_folio(struct vmig_region *region, pgoff_t index,
  * the region, -ENOSPC if the mount's size= is used up, -ENOMEM.
  */
 struct folio *vmig_region_alloc_folio(struct vmig_region *region,
-				      pgoff_t index, bool zero)
+				      pgoff_t index)
 {
-	return alloc_folio(region, index, zero, true);
+	return alloc_folio(region, index, true);
 }
 
 /**
@@ -252,24 +262,63 @@ struct folio *vmig_region_alloc_folio(struct vmig_region *region,
  */
 struct folio *vmig_region_alloc_page(struct vmig_region *region, pgoff_t index)
 {
-	return alloc_folio(region, index, true, false);
+	return alloc_folio(region, index, false);
 }
 
 /**
- * vmig_region_publish_folio() - Let others see a folio that was not zeroed.
- * @folio: new from vmig_region_alloc_folio(), locked and not uptodate
- * @filled: the caller has written all of it; otherwise it is zeroed
+ * vmig_region_new_chunk() - Make a huge folio for a chunk that is a hole.
+ * @region: the region
+ * @index: first page of the chunk
  *
- * Unlocks the folio; the reference stays the caller's.
+ * It holds anything, and nobody sees it until vmig_region_add_chunk(): the
+ * caller may take all time to fill it.
  *
- * Context: Process context.
+ * Context: Process context, may sleep.
+ * Return: The folio with a reference for folio_put(), or NULL if the chunk has
+ * something already, is not to be huge, or there is no such folio to be had.
  */
-void vmig_region_publish_folio(struct folio *folio, bool filled)
+struct folio *vmig_region_new_chunk(struct vmig_region *region, pgoff_t index)
 {
-	if (!filled)
-		folio_zero_range(folio, 0, folio_size(folio));
-	folio_mark_uptodate(folio);
-	folio_unlock(folio);
+	loff_t start = (loff_t)index << PAGE_SHIFT;
+	struct folio *folio;
+
+	if (!may_be_huge(region, index) ||
+	    filemap_range_has_page(region->inode->i_mapping, start,
+				   start + VMIG_CHUNK_SIZE - 1))
+		return NULL;
+	folio = filemap_alloc_folio(gfp_of(region, HPAGE_PMD_ORDER),
+				    HPAGE_PMD_ORDER);
+	/* Where it will be, so that its pages can be told apart before. */
+	if (folio)
+		folio->index = index;
+	return folio;
+}
+
+/**
+ * vmig_region_add_chunk() - Let others see a folio that was filled.
+ * @region: the region
+ * @folio: from vmig_region_new_chunk(); the reference stays the caller's
+ * @index: first page of the chunk
+ *
+ * Context: as vmig_region_alloc_folio().
+ * Return: 0; -EEXIST if somebody has touched the chunk meanwhile, -ENOSPC or
+ * -ENOMEM if there is no room: @folio is nobody else's then.
+ */
+int vmig_region_add_chunk(struct vmig_region *region, struct folio *folio,
+			  pgoff_t index)
+{
+	struct address_space *mapping = region->inode->i_mapping;
+	int err;
+
+	err = charge(region, folio_nr_pages(folio));
+	if (err)
+		return err;
+	filemap_invalidate_lock_shared(mapping);
+	err = show_folio(region, folio, index);
+	filemap_invalidate_unlock_shared(mapping);
+	if (err)
+		uncharge(region, folio_nr_pages(folio));
+	return err;
 }
 
 /*

@@ -142,7 +142,7 @@ static struct folio *get_folio(struct vmig_region *region, pgoff_t index,
 	if (folio)
 		return folio;
 	/* A small folio leaves the holes around it holes. */
-	return huge ? vmig_region_alloc_folio(region, index, true) :
+	return huge ? vmig_region_alloc_folio(region, index) :
 		      vmig_region_alloc_page(region, index);
 }
 
@@ -192,9 +192,42 @@ static int recv_into_folios(struct vmig_channel *ch, struct vmig_region *region,
 	return err;
 }
 
+/* Copy the data of a chunk from a folio that nobody else will see. */
+static int copy_into_folios(struct vmig_channel *ch,
+			    struct vmig_region *region, pgoff_t base,
+			    struct folio *from)
+{
+	const struct vmig_runs *runs = &ch->scratch->runs;
+	unsigned int i, page;
+	struct folio *folio;
+	int err;
+
+	for (i = 0; i < runs->nruns; i++) {
+		if (runs->run[i].kind != VMIG_RUN_DATA)
+			continue;
+		for (page = runs->run[i].first;
+		     page < runs->run[i].first + runs->run[i].npages; page++) {
+			pgoff_t index = base + page;
+
+			folio = get_folio(region, index, false);
+			if (IS_ERR(folio))
+				return no_memory(ch);
+			err = vmig_channel_check_page(ch, region, folio, index);
+			if (!err)
+				copy_highpage(folio_page(folio, index - folio->index),
+					      folio_page(from, page));
+			folio_put(folio);
+			if (err)
+				return err;
+		}
+	}
+	return 0;
+}
+
 /*
  * Receive a whole chunk into a huge folio that is not zeroed first, which would
- * double the memory traffic of the first round.
+ * double the memory traffic of the first round. It becomes the region's when it
+ * is filled: who touches the chunk before does not have to wait for the peer.
  *
  * Return: 0, 1 if there is no such folio to be had, or a negative errno.
  */
@@ -206,16 +239,9 @@ static int recv_into_new(struct vmig_channel *ch, struct vmig_region *region,
 	unsigned int i, page;
 	int err;
 
-	folio = vmig_region_alloc_folio(region, base, false);
-	if (IS_ERR(folio))
-		return no_memory(ch);
-	if (folio_test_uptodate(folio) ||
-	    folio_nr_pages(folio) != VMIG_CHUNK_PAGES) {
-		if (!folio_test_uptodate(folio))
-			vmig_region_publish_folio(folio, false);
-		folio_put(folio);
+	folio = vmig_region_new_chunk(region, base);
+	if (!folio)
 		return 1;
-	}
 	for (i = 0; i < runs->nruns; i++) {
 		const struct vmig_run *run = &runs->run[i];
 
@@ -224,12 +250,13 @@ static int recv_into_new(struct vmig_channel *ch, struct vmig_region *region,
 					 (size_t)run->npages << PAGE_SHIFT);
 			continue;
 		}
-		for (page = 0; page < run->npages; page++)
-			vmig_channel_add_page(ch, folio, base + run->first + page);
+		for (page = run->first; page < run->first + run->npages; page++)
+			vmig_channel_add_page(ch, folio, base + page);
 	}
 	err = vmig_channel_recv_pages(ch, (size_t)runs->pages[VMIG_RUN_DATA] << PAGE_SHIFT);
 	ch->scratch->nbvecs = 0;
-	vmig_region_publish_folio(folio, !err);
+	if (!err && vmig_region_add_chunk(region, folio, base))
+		err = copy_into_folios(ch, region, base, folio);
 	folio_put(folio);
 	return err;
 }
