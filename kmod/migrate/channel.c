@@ -18,6 +18,12 @@
  * why: the peer says it on channels that are not in the middle of a frame.
  */
 #define REASON_GRACE	(HZ / 2)
+/*
+ * How long, and for how many bytes, a thread listens to a peer that closed: as
+ * many as the largest receive buffer that hosts are tuned to may hold.
+ */
+#define LAST_WORDS_MAX		(5 * HZ)
+#define LAST_WORDS_BYTES	(64ULL << 20)
 
 /**
  * vmig_channel_fail() - End the migration as FAILED.
@@ -60,7 +66,7 @@ static int lost(struct vmig_channel *ch, int err)
 	case -ETIME:
 		return vmig_channel_fail(ch, err,
 			"Node %s took longer than %u seconds for a frame on channel %u",
-			node, VMIG_TCP_RECV_MAX, ch->index);
+			node, ch->tcp.limit, ch->index);
 	default:
 		return vmig_channel_fail(ch, err,
 			"The connection to node %s broke on channel %u (error %d)",
@@ -94,34 +100,43 @@ static int take_abort(struct vmig_channel *ch, const struct vmig_frame *frame)
 
 /*
  * The peer closed while something was being sent to it. What it said before is
- * still to be received, and the last of it may be an ABORT that tells why.
+ * still to be received, and the last of it may be an ABORT that tells why. All
+ * of it is here already: a peer that goes on talking is not worth a wait.
  */
 static void hear_last_words(struct vmig_channel *ch)
 {
+	const u64 most = ch->tcp.received + LAST_WORDS_BYTES;
+	const unsigned long end = jiffies + LAST_WORDS_MAX;
+	struct vmig_frame frame = { .len = 0 };
 	struct vmig_wire_header header;
 	char why[VMIG_WIRE_WHY_MAX];
-	struct vmig_frame frame;
 	size_t len;
 
-	while (!vmig_tcp_recv(&ch->tcp, &header, sizeof(header)) &&
-	       !vmig_wire_decode(&header, &frame, why, sizeof(why))) {
-		if (frame.type == VMIG_P_ABORT &&
-		    frame.len <= VMIG_WIRE_TEXT_MAX) {
-			take_abort(ch, &frame);
-			return;
-		}
-		for (; frame.len; frame.len -= len) {
+	ch->tcp.patience = 1;
+	ch->tcp.limit = 1;
+	while (ch->tcp.received < most && time_before(jiffies, end)) {
+		if (frame.len) {
 			len = min_t(size_t, frame.len,
 				    sizeof(ch->scratch->table));
 			if (vmig_tcp_recv(&ch->tcp, ch->scratch->table, len))
 				return;
+			frame.len -= len;
+			continue;
+		}
+		if (vmig_tcp_recv(&ch->tcp, &header, sizeof(header)) ||
+		    vmig_wire_decode(&header, &frame, why, sizeof(why)))
+			return;
+		if (frame.type == VMIG_P_ABORT &&
+		    frame.len <= VMIG_WIRE_TEXT_MAX) {
+			take_abort(ch, &frame);
+			return;
 		}
 	}
 }
 
 static int lost_sending(struct vmig_channel *ch, int err)
 {
-	if (err != -ECANCELED && err != -ETIMEDOUT)
+	if (err != -ECANCELED && err != -ETIMEDOUT && err != -ETIME)
 		hear_last_words(ch);
 	return lost(ch, err == -EPIPE ? -ENODATA : err);
 }
@@ -256,8 +271,10 @@ void vmig_channel_farewell(struct vmig_channel *ch)
 	struct vmig_frame frame = { .type = VMIG_P_ABORT, .seq = ch->tx_seq };
 	size_t len = 0;
 
+	if (ch->torn)
+		return;
 	mutex_lock(&m->lock);
-	if (m->end_state != VMIG_STATE_DONE && !ch->torn) {
+	if (m->end_state != VMIG_STATE_DONE) {
 		frame.len = strnlen(m->info.reason, sizeof(bye.text));
 		frame.count = m->info.error ?: ECANCELED;
 		memcpy(bye.text, m->info.reason, frame.len);

@@ -23,9 +23,12 @@
 #include "compat/splice.h"
 #include "transport/tcp.h"
 
-/* A farewell is given up when the peer takes nothing for so long, */
-#define FAREWELL_STILL	(1 * HZ)
-/* or when it takes this long in all. */
+/*
+ * After the end the rest of a frame, and then a farewell, are given up when the
+ * peer takes nothing for so long,
+ */
+#define FAREWELL_STILL	(3 * HZ)
+/* or when either takes this long in all. */
 #define FAREWELL_MAX	(5 * HZ)
 
 static int check_socket(struct socket *sock, struct net *net, u32 fd,
@@ -116,6 +119,7 @@ int vmig_tcp_attach(struct vmig_tcp *tcp, struct net *net, u32 fd,
 		.stop = stop,
 		.arg = arg,
 		.patience = VMIG_TCP_SILENCE,
+		.limit = VMIG_TCP_FRAME_MAX,
 	};
 	err = check_socket(sock, net, fd, extack);
 	if (err)
@@ -152,22 +156,81 @@ void vmig_tcp_begin(struct vmig_tcp *tcp)
 	tcp_sock_set_nodelay(sk);
 }
 
-/*
- * Judge what a send or receive returned. Return: 0 to go on waiting.
- * @since: when bytes moved last
+/**
+ * vmig_tcp_round_trip_us() - The shortest round trip of the last minutes.
+ * @tcp: the connection
+ *
+ * Return: it in microseconds, 0 if it is not known.
  */
-static int judge(struct vmig_tcp *tcp, ssize_t ret, unsigned long *since)
+u32 vmig_tcp_round_trip_us(const struct vmig_tcp *tcp)
 {
-	if (ret > 0) {
-		*since = jiffies;
-		return tcp->stop(tcp->arg) ? -ECANCELED : 0;
+	u32 us = tcp_min_rtt(tcp_sk(tcp->sock->sk));
+
+	return us == ~0U ? 0 : us;
+}
+
+/**
+ * struct patience - with a peer that takes what is queued for it, or not
+ * @acked: sequence number up to which it has
+ * @since: jiffies since when it is that
+ * @still: how long it may stay so, in jiffies
+ * @end: jiffies when to give up in any case
+ * @last: this is the rest of a frame, after @stop() turned true
+ */
+struct patience {
+	u32 acked;
+	unsigned long since;
+	unsigned long still;
+	unsigned long end;
+	bool last;
+};
+
+static void be_patient(struct patience *p, const struct sock *sk,
+		       unsigned long still, unsigned long max)
+{
+	p->acked = READ_ONCE(tcp_sk(sk)->snd_una);
+	p->since = jiffies;
+	p->still = still;
+	p->end = jiffies + max;
+}
+
+/* Return: 0, -ETIMEDOUT if the peer takes nothing, -ETIME if it takes long. */
+static int ask_patience(struct patience *p, const struct sock *sk)
+{
+	u32 acked = READ_ONCE(tcp_sk(sk)->snd_una);
+
+	if (acked != p->acked) {
+		p->acked = acked;
+		p->since = jiffies;
 	}
-	if (tcp->stop(tcp->arg))
-		return -ECANCELED;
-	if (ret != -EAGAIN && ret != -EINTR && ret != -ERESTARTSYS)
-		return ret;
-	if (time_after(jiffies, *since + tcp->patience * HZ))
+	if (time_after(jiffies, p->since + p->still))
 		return -ETIMEDOUT;
+	return time_after(jiffies, p->end) ? -ETIME : 0;
+}
+
+static bool is_pause(ssize_t ret)
+{
+	return ret == -EAGAIN || ret == -EINTR || ret == -ERESTARTSYS;
+}
+
+/* Judge what a send returned that has not sent all. Return: 0 to go on. */
+static int judge_send(struct vmig_tcp *tcp, ssize_t ret, struct patience *p)
+{
+	const struct sock *sk = tcp->sock->sk;
+	int err;
+
+	if (ret < 0 && !is_pause(ret))
+		return ret;
+	if (!p->last && tcp->stop(tcp->arg)) {
+		be_patient(p, sk, FAREWELL_STILL, FAREWELL_MAX);
+		p->last = true;
+	}
+	err = ask_patience(p, sk);
+	if (err)
+		return p->last ? -ECANCELED : err;
+	/* kthread_stop() is a signal to TCP: it would not wait for room. */
+	if (p->last && ret < 0)
+		schedule_timeout_idle(msecs_to_jiffies(VMIG_TCP_SLICE_MS));
 	return 0;
 }
 
@@ -180,9 +243,10 @@ static int judge(struct vmig_tcp *tcp, ssize_t ret, unsigned long *since)
  * @body_len: its bytes
  * @more: pages or another frame follow at once
  *
- * Return: 0 when all was taken over by TCP; -ECANCELED if stopped, -ETIMEDOUT
- * if the peer took nothing for its patience, or TCP's error. After an error
- * part of it may have been sent.
+ * Return: 0 when all was taken over by TCP, even if stopped meanwhile;
+ * -ECANCELED if stopped and the peer did not take the rest, -ETIMEDOUT if it
+ * took nothing for @tcp's patience, -ETIME if it took all too slowly, or TCP's
+ * error. After an error part of it may have been sent.
  */
 int vmig_tcp_send(struct vmig_tcp *tcp, const void *head, size_t head_len,
 		  const void *body, size_t body_len, bool more)
@@ -194,19 +258,20 @@ int vmig_tcp_send(struct vmig_tcp *tcp, const void *head, size_t head_len,
 	struct msghdr msg = {
 		.msg_flags = MSG_NOSIGNAL | (more ? MSG_MORE : 0),
 	};
-	unsigned long since = jiffies;
+	struct patience patience = {};
 	ssize_t ret;
 	int err;
 
+	be_patient(&patience, tcp->sock->sk, tcp->patience * HZ, tcp->limit * HZ);
 	iov_iter_kvec(&msg.msg_iter, ITER_SOURCE, vec, 2, head_len + body_len);
 	while (msg_data_left(&msg)) {
 		ret = sock_sendmsg(tcp->sock, &msg);
 		if (ret > 0)
 			WRITE_ONCE(tcp->sent, tcp->sent + ret);
 		/* What is sent is sent: a frame is whole, then stop counts. */
-		if (ret > 0 && !msg_data_left(&msg))
+		if (!msg_data_left(&msg))
 			break;
-		err = judge(tcp, ret, &since);
+		err = judge_send(tcp, ret, &patience);
 		if (err)
 			return err;
 	}
@@ -230,28 +295,48 @@ int vmig_tcp_send_pages(struct vmig_tcp *tcp, const struct bio_vec *pages,
 			unsigned int nr, size_t len, bool more)
 {
 	int flags = MSG_NOSIGNAL | (more ? MSG_MORE : 0);
-	unsigned long since = jiffies;
+	struct patience patience = {};
 	struct iov_iter iter;
 	ssize_t ret;
 	int err;
 
+	be_patient(&patience, tcp->sock->sk, tcp->patience * HZ, tcp->limit * HZ);
 	iov_iter_bvec(&iter, ITER_SOURCE, pages, nr, len);
 	while (iov_iter_count(&iter)) {
 		ret = vmig_splice_to_socket(tcp->sock, &iter, flags);
 		if (ret > 0)
 			WRITE_ONCE(tcp->sent, tcp->sent + ret);
-		if (ret > 0 && !iov_iter_count(&iter))
+		if (!iov_iter_count(&iter))
 			break;
-		err = judge(tcp, ret, &since);
+		err = judge_send(tcp, ret, &patience);
 		if (err)
 			return err;
 	}
 	return 0;
 }
 
+/*
+ * Judge what a receive returned that has not received all. Return: 0 to go on.
+ * @since: when bytes came last
+ * @end: when to give up in any case
+ */
+static int judge_recv(struct vmig_tcp *tcp, ssize_t ret, unsigned long *since,
+		      unsigned long end)
+{
+	if (tcp->stop(tcp->arg))
+		return -ECANCELED;
+	if (ret < 0 && !is_pause(ret))
+		return ret;
+	if (ret > 0)
+		*since = jiffies;
+	if (time_after(jiffies, *since + tcp->patience * HZ))
+		return -ETIMEDOUT;
+	return time_after(jiffies, end) ? -ETIME : 0;
+}
+
 static int recv_all(struct vmig_tcp *tcp, struct msghdr *msg)
 {
-	const unsigned long end = jiffies + VMIG_TCP_RECV_MAX * HZ;
+	const unsigned long end = jiffies + tcp->limit * HZ;
 	size_t want = msg_data_left(msg);
 	unsigned long since = jiffies;
 	ssize_t ret;
@@ -265,9 +350,7 @@ static int recv_all(struct vmig_tcp *tcp, struct msghdr *msg)
 			return msg_data_left(msg) == want ? -ENODATA : -EPIPE;
 		if (ret > 0 && !msg_data_left(msg))
 			break;
-		err = judge(tcp, ret, &since);
-		if (!err && time_after(jiffies, end))
-			err = -ETIME;
+		err = judge_recv(tcp, ret, &since, end);
 		if (err)
 			return err;
 	}
@@ -303,30 +386,6 @@ int vmig_tcp_recv_pages(struct vmig_tcp *tcp, const struct bio_vec *pages,
 	return recv_all(tcp, &msg);
 }
 
-/**
- * struct patience - with a peer that takes what is queued for it, or not
- * @acked: sequence number up to which it has
- * @since: jiffies since when it is that
- * @end: jiffies when to give up in any case
- */
-struct patience {
-	u32 acked;
-	unsigned long since;
-	unsigned long end;
-};
-
-static bool ends(struct patience *p, const struct sock *sk)
-{
-	u32 acked = READ_ONCE(tcp_sk(sk)->snd_una);
-
-	if (acked != p->acked) {
-		p->acked = acked;
-		p->since = jiffies;
-	}
-	return time_after(jiffies, p->since + FAREWELL_STILL) ||
-	       time_after(jiffies, p->end);
-}
-
 static bool is_acked(const struct sock *sk)
 {
 	const int unacked = TCPF_FIN_WAIT1 | TCPF_CLOSING | TCPF_LAST_ACK;
@@ -344,27 +403,23 @@ void vmig_tcp_farewell(struct vmig_tcp *tcp, const void *buf, size_t len)
 {
 	const long slice = msecs_to_jiffies(VMIG_TCP_SLICE_MS);
 	struct sock *sk = tcp->sock->sk;
-	struct patience patience = {
-		.acked = READ_ONCE(tcp_sk(sk)->snd_una),
-		.since = jiffies,
-		.end = jiffies + FAREWELL_MAX,
-	};
+	struct patience patience = {};
 	struct msghdr msg = { .msg_flags = MSG_NOSIGNAL | MSG_DONTWAIT };
 	struct kvec vec = { .iov_base = (void *)buf, .iov_len = len };
 	int ret;
 
-	/* kthread_stop() is a signal to TCP: it would not wait for room. */
+	be_patient(&patience, sk, FAREWELL_STILL, FAREWELL_MAX);
 	iov_iter_kvec(&msg.msg_iter, ITER_SOURCE, &vec, 1, len);
 	while (msg_data_left(&msg)) {
 		ret = sock_sendmsg(tcp->sock, &msg);
 		if (ret > 0)
 			continue;
-		if (ret != -EAGAIN || ends(&patience, sk))
+		if (ret != -EAGAIN || ask_patience(&patience, sk))
 			break;
 		schedule_timeout_idle(slice);
 	}
 	kernel_sock_shutdown(tcp->sock, SHUT_WR);
-	while (!is_acked(sk) && !ends(&patience, sk))
+	while (!is_acked(sk) && !ask_patience(&patience, sk))
 		wait_event_idle_timeout(*sk_sleep(sk), is_acked(sk), slice);
 }
 

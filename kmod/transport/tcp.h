@@ -5,8 +5,11 @@
  * Concurrency: between vmig_tcp_attach() and vmig_tcp_detach() one thread at a
  * time sends, receives and closes.
  *
- * Every call that waits ends within a slice of the time at which @stop() turns
- * true, and fails when nothing moves for VMIG_TCP_SILENCE seconds.
+ * Every call that waits fails when nothing moves for VMIG_TCP_SILENCE seconds,
+ * or when it takes VMIG_TCP_FRAME_MAX. A receive ends within a slice of the time
+ * at which @stop() turns true. A send goes on then as long as the peer takes
+ * bytes, for a few seconds at most: only behind a whole frame can the peer be
+ * told why there is no other.
  */
 #ifndef _VMIG_TRANSPORT_TCP_H
 #define _VMIG_TRANSPORT_TCP_H
@@ -16,11 +19,10 @@
 #define VMIG_TCP_SLICE_MS	100	/* how often a wait asks @stop() */
 #define VMIG_TCP_SILENCE	10	/* seconds */
 /*
- * Seconds that one receive may take though bytes trickle in. The chunk that it
- * fills is locked meanwhile, and nobody shall wait for that until the kernel
- * calls it a hang. A channel that needs longer has less than 20 KiB/s.
+ * Seconds that one call may take though bytes trickle. A channel that needs
+ * longer for a chunk has less than 35 KiB/s.
  */
-#define VMIG_TCP_RECV_MAX	100
+#define VMIG_TCP_FRAME_MAX	60
 
 struct bio_vec;
 struct net;
@@ -31,7 +33,8 @@ struct socket;
  * struct vmig_tcp - one end of a connection
  * @sock: referenced by the file it belongs to
  * @stop: tells a waiting thread to give up
- * @patience: seconds without a byte that a receive bears; set by the user
+ * @patience: seconds without a byte that a call bears; set by the user
+ * @limit: seconds that a call may take in all; set by the user
  * @arg: passed to @stop
  * @sent: bytes; written by the thread that does the I/O
  * @received: the same
@@ -41,6 +44,7 @@ struct vmig_tcp {
 	bool (*stop)(void *arg);
 	void *arg;
 	unsigned int patience;
+	unsigned int limit;
 	u64 sent;
 	u64 received;
 };
@@ -51,6 +55,7 @@ int vmig_tcp_attach(struct vmig_tcp *tcp, struct net *net, u32 fd,
 void vmig_tcp_detach(struct vmig_tcp *tcp);
 void vmig_tcp_begin(struct vmig_tcp *tcp);
 
+u32 vmig_tcp_round_trip_us(const struct vmig_tcp *tcp);
 int vmig_tcp_send(struct vmig_tcp *tcp, const void *head, size_t head_len,
 		  const void *body, size_t body_len, bool more);
 int vmig_tcp_send_pages(struct vmig_tcp *tcp, const struct bio_vec *pages,
