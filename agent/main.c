@@ -24,10 +24,14 @@ static const struct command commands[] = {
 	{ "vm list", "[--json]", "List the VMs of this node",
 	  vmig_cmd_vm_list },
 	{ "vm show", "VM [--json]", "Show one", vmig_cmd_vm_show },
+	{ "vm set", "VM cpu-policy=POLICY",
+	  "Change what a stopped VM will see of the processor",
+	  vmig_cmd_vm_set },
 	{ "vm undefine", "VM", "Forget its definition", vmig_cmd_vm_undefine },
 	{ "migrate",
 	  "VM NODE [--watch] [--json] [--verify] [--channels N]\n"
-	  "          [--bandwidth RATE] [--max-blackout MS] [--timeout S]",
+	  "          [--bandwidth RATE] [--max-blackout MS] [--timeout S]\n"
+	  "          [--at-timeout cancel|switch-over] [--stop-limit S]",
 	  "Move a running VM to another node", vmig_cmd_migrate },
 	{ "cancel", "VM", "End its migration; it stays where it is",
 	  vmig_cmd_cancel },
@@ -38,6 +42,14 @@ static const struct command commands[] = {
 	{ "announce", "VM", "Tell the network where a VM is",
 	  vmig_cmd_announce },
 	{ "node", "[--json]", "Show this node and its peers", vmig_cmd_node },
+	{ "cpu show", "[NODE] [--json]", "Show a node's processor",
+	  vmig_cmd_cpu_show },
+	{ "cpu baseline", "[NODE...] [--json]",
+	  "Show what the processors of nodes have in common",
+	  vmig_cmd_cpu_baseline },
+	{ "cpu check", "VM NODE [--json]",
+	  "Tell whether a VM can run on another node's processor",
+	  vmig_cmd_cpu_check },
 	{ "daemon", "", "Serve; the other commands need it", cmd_daemon },
 };
 

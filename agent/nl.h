@@ -89,9 +89,13 @@ struct vmig_mig_info {
 	uint64_t bandwidth;
 	uint32_t max_blackout;	/* ms */
 	uint32_t timeout;	/* s */
+	enum vmig_timeout_action at_timeout;
+	uint32_t stop_limit;	/* s */
 	bool converged;
+	bool forced;
 	int error;		/* positive errno */
 	char reason[VMIG_TEXT_MAX + 1];
+	char warning[VMIG_TEXT_MAX + 1];
 	uint64_t elapsed;	/* us */
 	uint64_t blackout;	/* us, 0 while not known */
 	struct vmig_stage_time stages[VMIG_STAGE_NETWORK + 1];
@@ -110,6 +114,8 @@ struct vmig_mig_params {
 	uint64_t bandwidth;
 	uint32_t max_blackout;	/* ms */
 	uint32_t timeout;	/* s */
+	enum vmig_timeout_action at_timeout;
+	uint32_t stop_limit;	/* s */
 };
 
 /*
@@ -128,6 +134,8 @@ struct vmig_request {
 	uint64_t bandwidth;	/* bytes a second */
 	uint32_t max_blackout;	/* ms */
 	uint32_t timeout;	/* s */
+	enum vmig_timeout_action at_timeout;
+	uint32_t stop_limit;	/* s */
 	bool force;
 };
 

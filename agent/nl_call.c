@@ -117,6 +117,8 @@ int vmig_nl_request(struct vmig_nl *nl, const struct vmig_request *request,
 	put_u64(&b, VMIG_A_REQUEST_BANDWIDTH, request->bandwidth);
 	put_u32(&b, VMIG_A_REQUEST_MAX_BLACKOUT, request->max_blackout);
 	put_u32(&b, VMIG_A_REQUEST_TIMEOUT, request->timeout);
+	put_u32(&b, VMIG_A_REQUEST_AT_TIMEOUT, request->at_timeout);
+	put_u32(&b, VMIG_A_REQUEST_STOP_LIMIT, request->stop_limit);
 	put_flag(&b, VMIG_A_REQUEST_FORCE, request->force);
 	return send_call(&b, take_request_id, id, err);
 }
@@ -296,6 +298,8 @@ int vmig_nl_migration_new(struct vmig_nl *nl,
 	put_u64(&b, VMIG_A_MIGRATION_BANDWIDTH, params->bandwidth);
 	put_u32(&b, VMIG_A_MIGRATION_MAX_BLACKOUT, params->max_blackout);
 	put_u32(&b, VMIG_A_MIGRATION_TIMEOUT, params->timeout);
+	put_u32(&b, VMIG_A_MIGRATION_AT_TIMEOUT, params->at_timeout);
+	put_u32(&b, VMIG_A_MIGRATION_STOP_LIMIT, params->stop_limit);
 	return send_call(&b, take_migration_id, id, err);
 }
 

@@ -237,6 +237,8 @@ static void parse_identity(struct nlattr **tb, struct vmig_mig_info *info)
 	info->bandwidth = get_u64(tb[VMIG_A_MIGRATION_BANDWIDTH]);
 	info->max_blackout = get_u32(tb[VMIG_A_MIGRATION_MAX_BLACKOUT]);
 	info->timeout = get_u32(tb[VMIG_A_MIGRATION_TIMEOUT]);
+	info->at_timeout = get_u32(tb[VMIG_A_MIGRATION_AT_TIMEOUT]);
+	info->stop_limit = get_u32(tb[VMIG_A_MIGRATION_STOP_LIMIT]);
 }
 
 int vmig_nl_parse_migration(struct nlmsghdr *nlh, struct vmig_mig_info *info)
@@ -251,6 +253,10 @@ int vmig_nl_parse_migration(struct nlmsghdr *nlh, struct vmig_mig_info *info)
 	info->state = get_u32(tb[VMIG_A_MIGRATION_STATE]);
 	info->stage = get_u32(tb[VMIG_A_MIGRATION_STAGE]);
 	info->converged = tb[VMIG_A_MIGRATION_CONVERGED];
+	info->forced = tb[VMIG_A_MIGRATION_FORCED];
+	if (tb[VMIG_A_MIGRATION_WARNING])
+		nla_strlcpy(info->warning, tb[VMIG_A_MIGRATION_WARNING],
+			    sizeof(info->warning));
 	info->error = get_u32(tb[VMIG_A_MIGRATION_ERROR]);
 	if (tb[VMIG_A_MIGRATION_REASON])
 		nla_strlcpy(info->reason, tb[VMIG_A_MIGRATION_REASON],
@@ -285,6 +291,8 @@ int vmig_nl_parse_request(struct nlmsghdr *nlh, struct vmig_request *request)
 	request->bandwidth = get_u64(tb[VMIG_A_REQUEST_BANDWIDTH]);
 	request->max_blackout = get_u32(tb[VMIG_A_REQUEST_MAX_BLACKOUT]);
 	request->timeout = get_u32(tb[VMIG_A_REQUEST_TIMEOUT]);
+	request->at_timeout = get_u32(tb[VMIG_A_REQUEST_AT_TIMEOUT]);
+	request->stop_limit = get_u32(tb[VMIG_A_REQUEST_STOP_LIMIT]);
 	request->force = tb[VMIG_A_REQUEST_FORCE];
 	return 0;
 }

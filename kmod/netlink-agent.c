@@ -191,7 +191,8 @@ static const struct {
 		"migrate", BIT(VMIG_A_REQUEST_VM) | BIT(VMIG_A_REQUEST_NODE),
 		BIT(VMIG_A_REQUEST_CHANNELS) | BIT(VMIG_A_REQUEST_VERIFY) |
 		BIT(VMIG_A_REQUEST_BANDWIDTH) | BIT(VMIG_A_REQUEST_MAX_BLACKOUT) |
-		BIT(VMIG_A_REQUEST_TIMEOUT),
+		BIT(VMIG_A_REQUEST_TIMEOUT) | BIT(VMIG_A_REQUEST_AT_TIMEOUT) |
+		BIT(VMIG_A_REQUEST_STOP_LIMIT),
 	},
 	[VMIG_REQUEST_OP_ANNOUNCE] = {
 		"announce", BIT(VMIG_A_REQUEST_VM), 0,
@@ -224,6 +225,8 @@ static const char * const request_attr_names[] = {
 	[VMIG_A_REQUEST_MAX_BLACKOUT]	= "max-blackout",
 	[VMIG_A_REQUEST_TIMEOUT]	= "timeout",
 	[VMIG_A_REQUEST_FORCE]		= "force",
+	[VMIG_A_REQUEST_AT_TIMEOUT]	= "at-timeout",
+	[VMIG_A_REQUEST_STOP_LIMIT]	= "stop-limit",
 };
 
 static int check_request_attrs(struct genl_info *info, u32 op)
@@ -231,10 +234,14 @@ static int check_request_attrs(struct genl_info *info, u32 op)
 	const char *name = request_ops[op].name;
 	int attr;
 
-	for (attr = VMIG_A_REQUEST_VM; attr <= VMIG_A_REQUEST_FORCE; attr++) {
+	for (attr = VMIG_A_REQUEST_VM; attr < ARRAY_SIZE(request_attr_names);
+	     attr++) {
 		const char *attr_name = request_attr_names[attr];
 		struct nlattr *nla = info->attrs[attr];
 
+		/* The rest is of answers; the policy refuses it here. */
+		if (!attr_name)
+			continue;
 		if (!nla && request_ops[op].needs & BIT(attr)) {
 			NL_SET_ERR_ATTR_MISS(info->extack, NULL, attr);
 			NL_SET_ERR_MSG_FMT(info->extack, "%s needs %s", name,
@@ -362,7 +369,7 @@ static int send_request(struct genl_info *info, u32 portid, u32 id)
 	int err;
 
 	msg = copy_request(info, VMIG_CMD_REQUEST_NTF, id,
-			   VMIG_A_REQUEST_FORCE);
+			   VMIG_A_REQUEST_STOP_LIMIT);
 	if (!msg)
 		return -ENOMEM;
 	err = reply_id(info, id);

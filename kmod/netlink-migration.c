@@ -79,6 +79,9 @@ static int put_counters(struct sk_buff *msg, const struct vmig_migration_info *m
 static int put_options(struct sk_buff *msg, const struct vmig_migration_info *m)
 {
 	if ((m->verify && nla_put_flag(msg, VMIG_A_MIGRATION_VERIFY)) ||
+	    (m->forced && nla_put_flag(msg, VMIG_A_MIGRATION_FORCED)) ||
+	    (*m->warning &&
+	     nla_put_string(msg, VMIG_A_MIGRATION_WARNING, m->warning)) ||
 	    (m->bandwidth &&
 	     vmig_netlink_put_u64(msg, VMIG_A_MIGRATION_BANDWIDTH, m->bandwidth)) ||
 	    (m->converged && nla_put_flag(msg, VMIG_A_MIGRATION_CONVERGED)) ||
@@ -103,6 +106,8 @@ static int put_migration(struct sk_buff *msg, const struct vmig_migration_info *
 	    nla_put_u32(msg, VMIG_A_MIGRATION_CHANNELS, m->channels) ||
 	    nla_put_u32(msg, VMIG_A_MIGRATION_MAX_BLACKOUT, m->max_blackout_ms) ||
 	    nla_put_u32(msg, VMIG_A_MIGRATION_TIMEOUT, m->timeout_s) ||
+	    nla_put_u32(msg, VMIG_A_MIGRATION_AT_TIMEOUT, m->at_timeout) ||
+	    nla_put_u32(msg, VMIG_A_MIGRATION_STOP_LIMIT, m->stop_limit_s) ||
 	    vmig_netlink_put_u64(msg, VMIG_A_MIGRATION_ELAPSED, m->elapsed))
 		return -EMSGSIZE;
 	return put_options(msg, m) ?: put_stages(msg, m) ?: put_counters(msg, m);
@@ -269,6 +274,10 @@ static int read_params(struct genl_info *info, struct vmig_migration_params *p)
 		p->max_blackout_ms = nla_get_u32(attrs[VMIG_A_MIGRATION_MAX_BLACKOUT]);
 	if (attrs[VMIG_A_MIGRATION_TIMEOUT])
 		p->timeout_s = nla_get_u32(attrs[VMIG_A_MIGRATION_TIMEOUT]);
+	if (attrs[VMIG_A_MIGRATION_AT_TIMEOUT])
+		p->at_timeout = nla_get_u32(attrs[VMIG_A_MIGRATION_AT_TIMEOUT]);
+	if (attrs[VMIG_A_MIGRATION_STOP_LIMIT])
+		p->stop_limit_s = nla_get_u32(attrs[VMIG_A_MIGRATION_STOP_LIMIT]);
 	return 0;
 }
 

@@ -19,6 +19,7 @@ struct json_object;
 
 /* Commands: argv[0] is the command's name, its own options follow. */
 int vmig_cmd_vm_define(int argc, char **argv);
+int vmig_cmd_vm_set(int argc, char **argv);
 int vmig_cmd_vm_undefine(int argc, char **argv);
 int vmig_cmd_vm_start(int argc, char **argv);
 int vmig_cmd_vm_stop(int argc, char **argv);
@@ -30,6 +31,9 @@ int vmig_cmd_status(int argc, char **argv);
 int vmig_cmd_monitor(int argc, char **argv);
 int vmig_cmd_announce(int argc, char **argv);
 int vmig_cmd_node(int argc, char **argv);
+int vmig_cmd_cpu_show(int argc, char **argv);
+int vmig_cmd_cpu_baseline(int argc, char **argv);
+int vmig_cmd_cpu_check(int argc, char **argv);
 
 /* say.c APIs: both return the exit status. */
 int vmig_fail(const struct vmig_err *err);
@@ -68,6 +72,23 @@ int vmig_reply_json(const char *data, struct json_object **json,
 void vmig_request_init(struct vmig_request *request, enum vmig_request_op op,
 		       const char *vm);
 
+/* document.c APIs: members of an answer; "", 0 or NULL if absent. */
+const char *vmig_document_text(struct json_object *o, const char *key);
+uint64_t vmig_document_number(struct json_object *o, const char *key);
+bool vmig_document_flag(struct json_object *o, const char *key);
+struct json_object *vmig_document_array(struct json_object *o,
+					const char *key);
+struct json_object *vmig_document_object(struct json_object *o,
+					 const char *key);
+size_t vmig_document_length(struct json_object *array);
+void vmig_document_print_words(const char *head, struct json_object *array);
+/* Ask for something that is answered by a document. Return: exit status. */
+int vmig_document_ask(const struct vmig_request *request, bool as_json,
+		      void (*print)(struct json_object *json));
+
+/* cpu.c APIs */
+void vmig_processor_print(struct json_object *processor);
+
 /* format.c APIs: for people. Used in printf() arguments. */
 struct vmig_text {
 	char s[24];
@@ -93,6 +114,7 @@ struct vmig_watch {
 	unsigned int columns;
 	enum vmig_stage told;	/* the last stage that got its line */
 	bool bar;		/* a bar is on the terminal's last line */
+	bool warned;
 };
 
 void vmig_watch_init(struct vmig_watch *watch, FILE *out);

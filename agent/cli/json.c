@@ -84,9 +84,13 @@ struct json_object *vmig_json_migration(const struct vmig_mig_info *info)
 	add_number(o, "bandwidth_bytes_per_s", info->bandwidth);
 	add_number(o, "max_blackout_ms", info->max_blackout);
 	add_number(o, "timeout_s", info->timeout);
+	add_text(o, "at_timeout", info->at_timeout ? "switch-over" : "cancel");
+	add_number(o, "stop_limit_s", info->stop_limit);
 	add_flag(o, "converged", info->converged);
+	add_flag(o, "forced", info->forced);
 	add_number(o, "error", info->error);
 	add_text(o, "reason", info->reason);
+	add_text(o, "warning", info->warning);
 	add_number(o, "elapsed_us", info->elapsed);
 	add_number(o, "blackout_us", info->blackout);
 	json_object_object_add(o, "stages", build_stages(info));

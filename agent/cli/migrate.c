@@ -154,8 +154,20 @@ static int take_number(const char *option, const char *text, uint32_t min,
 	return 0;
 }
 
+static int take_action(const char *text, enum vmig_timeout_action *action)
+{
+	if (!strcmp(text, "cancel"))
+		*action = VMIG_TIMEOUT_ACTION_CANCEL;
+	else if (!strcmp(text, "switch-over"))
+		*action = VMIG_TIMEOUT_ACTION_SWITCH_OVER;
+	else
+		return vmig_usage("migrate --at-timeout %s: it is cancel or switch-over",
+				  text);
+	return 0;
+}
+
 enum { OPT_WATCH, OPT_JSON, OPT_VERIFY, OPT_CHANNELS, OPT_BANDWIDTH,
-	OPT_MAX_BLACKOUT, OPT_TIMEOUT };
+	OPT_MAX_BLACKOUT, OPT_TIMEOUT, OPT_AT_TIMEOUT, OPT_STOP_LIMIT };
 
 static const struct option options[] = {
 	{ "watch", no_argument, NULL, OPT_WATCH },
@@ -165,6 +177,8 @@ static const struct option options[] = {
 	{ "bandwidth", required_argument, NULL, OPT_BANDWIDTH },
 	{ "max-blackout", required_argument, NULL, OPT_MAX_BLACKOUT },
 	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
+	{ "at-timeout", required_argument, NULL, OPT_AT_TIMEOUT },
+	{ "stop-limit", required_argument, NULL, OPT_STOP_LIMIT },
 	{ }
 };
 
@@ -195,6 +209,11 @@ static int take_option(struct move *m, int option, bool *json)
 				   &r->max_blackout);
 	case OPT_TIMEOUT:
 		return take_number("timeout", optarg, 1, 604800, &r->timeout);
+	case OPT_AT_TIMEOUT:
+		return take_action(optarg, &r->at_timeout);
+	case OPT_STOP_LIMIT:
+		return take_number("stop-limit", optarg, 1, 604800,
+				   &r->stop_limit);
 	}
 	return vmig_usage("wrong option for migrate");
 }

@@ -61,6 +61,11 @@ static void print_rates(FILE *out, const struct vmig_mig_info *info)
 		vmig_text_bytes(c->throughput).s);
 	fprintf(out, "  blackout     %s if stopped now, target %u ms\n",
 		vmig_text_ms(c->predicted_blackout).s, info->max_blackout);
+	if (*info->warning)
+		fprintf(out, "  warning      %s\n", info->warning);
+	if (info->forced)
+		fprintf(out, "  switch-over  at the timeout of %u s, whatever the blackout\n",
+			info->timeout);
 }
 
 static void print_memory(FILE *out, const struct vmig_mig_info *info)

@@ -119,6 +119,27 @@ static void print_stage(struct vmig_watch *watch,
 	fflush(watch->out);
 }
 
+/* Take the bar away: the report says it all. */
+void vmig_watch_end(struct vmig_watch *watch)
+{
+	if (watch->bar)
+		fputs("\r\033[K", watch->out);
+	fflush(watch->out);
+	watch->bar = false;
+}
+
+/* A warning is told once: it stays true, only its figures may change. */
+static void print_warning(struct vmig_watch *watch,
+			  const struct vmig_mig_info *info)
+{
+	if (!*info->warning || watch->warned)
+		return;
+	vmig_watch_end(watch);
+	fprintf(watch->out, "warning: %s\n", info->warning);
+	fflush(watch->out);
+	watch->warned = true;
+}
+
 void vmig_watch_update(struct vmig_watch *watch,
 		       const struct vmig_mig_info *info)
 {
@@ -126,6 +147,7 @@ void vmig_watch_update(struct vmig_watch *watch,
 
 	if (info->stage < VMIG_STAGE_SETUP || info->stage > VMIG_STAGE_NETWORK)
 		return;
+	print_warning(watch, info);
 	if (watch->terminal) {
 		draw_bar(watch, info);
 		return;
@@ -136,13 +158,4 @@ void vmig_watch_update(struct vmig_watch *watch,
 			print_stage(watch, info, stage);
 	if (info->stage > watch->told)
 		watch->told = info->stage;
-}
-
-/* Take the bar away: the report says it all. */
-void vmig_watch_end(struct vmig_watch *watch)
-{
-	if (watch->bar)
-		fputs("\r\033[K", watch->out);
-	fflush(watch->out);
-	watch->bar = false;
 }

@@ -34,6 +34,9 @@ static int read_setup(struct vmig_incoming *in, struct json_object *msg,
 	in->params.max_blackout = (uint32_t)vmig_json_uint(msg, "max_blackout",
 							   0);
 	if (!definition || !vm ||
+	in->params.at_timeout = vmig_json_uint(msg, "at_timeout", 0) ?
+		VMIG_TIMEOUT_ACTION_SWITCH_OVER : VMIG_TIMEOUT_ACTION_CANCEL;
+	in->params.stop_limit = (uint32_t)vmig_json_uint(msg, "stop_limit", 0);
 	    vmig_token_parse(vmig_json_string(msg, "token"), in->token) ||
 	    in->nchannels < 1 || in->nchannels > VMIG_CHANNELS_MAX)
 		return vmig_err_set(err, EPROTO,

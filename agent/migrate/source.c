@@ -250,6 +250,8 @@ static void on_greeted(void *arg, struct json_object *msg)
 	setup = vmig_json_new("setup");
 	vmig_json_add_string(setup, "token", token);
 	vmig_json_add_string(setup, "vm", s->m->name);
+	vmig_json_add_uint(setup, "at_timeout", s->request.at_timeout);
+	vmig_json_add_uint(setup, "stop_limit", s->request.stop_limit);
 	vmig_json_add_string(setup, "definition", s->m->text);
 	vmig_json_add_uint(setup, "channels", s->nchannels);
 	vmig_json_add_bool(setup, "verify", s->request.verify);
@@ -284,6 +286,8 @@ void vmig_source_channels_ready(struct vmig_source *s)
 		.vm = s->m->name,
 		.node = s->peer->name,
 		.role = VMIG_ROLE_SOURCE,
+		.at_timeout = s->request.at_timeout,
+		.stop_limit = s->request.stop_limit,
 		.nsockets = s->nchannels,
 		.verify = s->request.verify,
 		.bandwidth = s->request.bandwidth,

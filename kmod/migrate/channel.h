@@ -61,6 +61,7 @@ struct vmig_scratch {
  * @bytes_per_s: source: what the last rounds showed, guarded by the migration's
  *	lock
  * @shortest_pass_us: the same
+ * @small_pass_us: the same, of passes that moved next to nothing; 0 before one
  * @round_data: source: data pages of this pass
  * @sending: source: the time for which this pass was blocked in sending
  * @scratch: owned by the channel
@@ -85,6 +86,7 @@ struct vmig_channel {
 	u32 rounds;
 	u64 bytes_per_s;
 	u64 shortest_pass_us;
+	u64 small_pass_us;
 	u64 round_data;
 	ktime_t sending;
 	ktime_t paced_until;

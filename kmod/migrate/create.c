@@ -11,9 +11,6 @@
 #include "compat/compat.h"
 #include "migrate/engine.h"
 
-#define BLACKOUT_DEFAULT_MS	300
-#define TIMEOUT_DEFAULT_S	3600
-
 static bool channel_stops(void *channel)
 {
 	struct vmig_channel *ch = channel;
@@ -108,8 +105,6 @@ static struct vmig_migration *alloc_migration(struct net *net,
 	m->info.channels = p->nfds;
 	m->info.verify = p->verify;
 	m->info.bandwidth = p->bandwidth;
-	m->info.max_blackout_ms = p->max_blackout_ms ?: BLACKOUT_DEFAULT_MS;
-	m->info.timeout_s = p->timeout_s ?: TIMEOUT_DEFAULT_S;
 	memcpy(m->info.token, p->token, sizeof(m->info.token));
 	strscpy(m->info.vm, p->vm, sizeof(m->info.vm));
 	strscpy(m->info.node, p->node, sizeof(m->info.node));
@@ -155,6 +150,7 @@ int vmig_migration_new(struct net *net, const struct vmig_migration_params *p,
 		err = attach_channels(m, p, extack);
 	if (err)
 		goto err_release;
+	vmig_limit_set(m, p);
 
 	__module_get(THIS_MODULE);
 	*id = m->info.id;

@@ -150,17 +150,13 @@ static void tick(struct work_struct *work)
 {
 	struct vmig_migration *m = container_of(to_delayed_work(work),
 						struct vmig_migration, tick);
-	u64 limit = (u64)m->info.timeout_s * USEC_PER_SEC;
 
 	vmig_stats_tick(m);
-	if (ktime_us_delta(ktime_get(), m->created) >= limit)
-		vmig_end_begin(m, VMIG_STATE_FAILED, ETIME, false,
-			       "The migration took longer than its limit of %u s",
-			       m->info.timeout_s);
+	vmig_limit_check(m);
 	queue_delayed_work(end_queue, &m->tick, TICK);
 }
 
-/* From here on vmig_end_begin() may be called, and the time limit runs. */
+/* From here on vmig_end_begin() may be called, and the limits count. */
 void vmig_end_prepare(struct vmig_migration *m)
 {
 	unsigned int i;

@@ -51,6 +51,8 @@
  * @best_remaining: what the best round left; for the throttle, see stats.c
  * @stuck_rounds: rounds since then
  * @throttle: pages a second that writers are limited to, 0 for no limit
+ * @futile_since: since when info.warning says that the target of the blackout
+ *	cannot be met, 0 while it can
  * @round_at: when the last round ended
  * @round_faults: faults until then
  * @round_pages: pages sent or received when listeners were last told of a round
@@ -86,6 +88,7 @@ struct vmig_migration {
 	u64 best_remaining;
 	unsigned int stuck_rounds;
 	u64 throttle;
+	ktime_t futile_since;
 
 	ktime_t round_at;
 	u64 round_faults;
@@ -128,7 +131,13 @@ void vmig_node_keep_record(struct vmig_migration *m);
 struct vmig_migration *vmig_node_find(struct net *net, u32 id, const char *vm);
 struct vmig_migration *vmig_node_next(struct net *net, u32 after_id);
 
+/* limit.c APIs: */
+void vmig_limit_set(struct vmig_migration *m,
+		    const struct vmig_migration_params *p);
+void vmig_limit_check(struct vmig_migration *m);
+
 /* stats.c APIs: */
+u64 vmig_stats_predict(const struct vmig_migration *m);
 void vmig_stats_refresh(struct vmig_migration *m);
 void vmig_stats_tick(struct vmig_migration *m);
 void vmig_stats_round(struct vmig_channel *ch, ktime_t began);

@@ -29,6 +29,9 @@ struct vmig_migration;
  * @bandwidth: bytes a second, 0 for no limit
  * @max_blackout_ms: 0 for the default
  * @timeout_s: 0 for the default
+ * @at_timeout: what happens when it is over
+ * @stop_limit_s: how long the VM may stand still for its last pages, 0 for the
+ *	default
  */
 struct vmig_migration_params {
 	const char *vm;
@@ -42,6 +45,8 @@ struct vmig_migration_params {
 	u64 bandwidth;
 	u32 max_blackout_ms;
 	u32 timeout_s;
+	enum vmig_timeout_action at_timeout;
+	u32 stop_limit_s;
 };
 
 /* A consistent copy of what VMIG_CMD_MIGRATION_GET tells; times in us. */
@@ -58,9 +63,13 @@ struct vmig_migration_info {
 	u64 bandwidth;
 	u32 max_blackout_ms;
 	u32 timeout_s;
+	enum vmig_timeout_action at_timeout;
+	u32 stop_limit_s;
 	bool converged;
+	bool forced;
 	int error;
 	char reason[256];
+	char warning[256];
 	u64 elapsed;
 	u64 blackout;
 	struct {

@@ -9,6 +9,9 @@
  * its first writes to clean pages are limited to half of what was measured, and
  * to half of that for each round that still does not shrink. Since the rate at
  * which pages get dirty then falls below any bandwidth, the end is certain.
+ *
+ * Unless the network alone is slower than the target: then no throttle helps,
+ * and there is none, but a warning; limit.c ends what cannot end well.
  */
 #include <linux/math64.h>
 #include <linux/minmax.h>
@@ -134,7 +137,8 @@ static u64 delivery_rate(const struct vmig_migration *m)
 	return known ? rate * m->nchannels / known : RATE_GUESS;
 }
 
-static u64 predict_blackout(const struct vmig_migration *m)
+/* Return: us that the VM would stand still if it were stopped now. */
+u64 vmig_stats_predict(const struct vmig_migration *m)
 {
 	u64 rate = max_t(u64, delivery_rate(m), 1);
 	u64 fixed = 0;
@@ -167,17 +171,59 @@ static void throttle_writers(struct vmig_migration *m)
 	vmig_throttle_set(m->vm, m->throttle);
 }
 
+static void let_go(struct vmig_migration *m)
+{
+	m->futile_since = 0;
+	*m->info.warning = '\0';
+}
+
+/*
+ * Whether even a round with next to nothing to send takes longer than the VM
+ * may stand still. The round trip is known before any such round.
+ */
+static bool is_futile(struct vmig_migration *m)
+{
+	struct vmig_migration_info *info = &m->info;
+	u64 round_us = 0, trip_us = 0, target_ms = info->max_blackout_ms;
+	unsigned int i;
+
+	for (i = 0; i < m->nchannels; i++) {
+		struct vmig_channel *ch = &m->channels[i];
+
+		round_us = max(round_us, ch->small_pass_us);
+		trip_us = max_t(u64, trip_us, vmig_tcp_round_trip_us(&ch->tcp));
+	}
+	round_us = max(round_us, trip_us);
+	if (round_us <= target_ms * USEC_PER_MSEC)
+		return false;
+	if (!m->futile_since)
+		m->futile_since = ktime_get();
+	snprintf(info->warning, sizeof(info->warning),
+		 "The blackout target of %llu ms cannot be met: the smallest round takes %llu ms, of which %llu ms are the round trip to node %s; ask for %llu ms or more",
+		 target_ms, round_us / USEC_PER_MSEC, trip_us / USEC_PER_MSEC,
+		 info->node, roundup(2 * round_us / USEC_PER_MSEC, 100));
+	if (m->throttle)
+		vmig_throttle_set(m->vm, 0);
+	m->throttle = 0;
+	m->stuck_rounds = 0;
+	return true;
+}
+
 /* A round has ended on all channels of the source. */
 static void conclude(struct vmig_migration *m)
 {
 	struct vmig_migration_info *info = &m->info;
+	bool fits;
 
-	info->counters.predicted_blackout = predict_blackout(m);
-	if (info->counters.predicted_blackout <=
-	    (u64)info->max_blackout_ms * USEC_PER_MSEC)
-		info->converged = true;
-	else
-		throttle_writers(m);
+	info->counters.predicted_blackout = vmig_stats_predict(m);
+	fits = info->counters.predicted_blackout <=
+	       (u64)info->max_blackout_ms * USEC_PER_MSEC;
+	if (fits || !is_futile(m)) {
+		let_go(m);
+		info->converged |= fits;
+		if (!fits)
+			throttle_writers(m);
+	}
 	m->round_at = ktime_get();
 	m->round_faults = info->counters.tracked_faults;
 }
@@ -192,15 +238,19 @@ static void note_pass(struct vmig_channel *ch, ktime_t began)
 	if (ch->round_data >= RATE_PAGES)
 		ch->bytes_per_s = div64_u64((ch->round_data << PAGE_SHIFT) *
 					    NSEC_PER_SEC, sending);
+	else if (!ch->small_pass_us || us < ch->small_pass_us)
+		ch->small_pass_us = us;
 }
 
 /* A round that moved nothing and concluded nothing is no news. */
-static bool is_news(struct vmig_migration *m, bool was_converged)
+static bool is_news(struct vmig_migration *m, bool was_converged,
+		    bool was_warned)
 {
 	u64 pages = m->info.counters.data_pages + m->info.counters.zero_pages +
 		    m->info.counters.hole_pages;
 	bool news = pages != m->round_pages ||
-		    m->info.converged != was_converged;
+		    m->info.converged != was_converged ||
+		    !*m->info.warning == was_warned;
 
 	m->round_pages = pages;
 	return news;
@@ -215,11 +265,12 @@ void vmig_stats_round(struct vmig_channel *ch, ktime_t began)
 {
 	struct vmig_migration *m = ch->m;
 	u32 rounds = U32_MAX;
+	bool converged, warned;
 	unsigned int i;
-	bool converged;
 
 	mutex_lock(&m->lock);
 	converged = m->info.converged;
+	warned = *m->info.warning;
 	ch->rounds++;
 	for (i = 0; i < m->nchannels; i++)
 		rounds = min(rounds, m->channels[i].rounds);
@@ -231,7 +282,7 @@ void vmig_stats_round(struct vmig_channel *ch, ktime_t began)
 		vmig_stats_refresh(m);
 		if (began)
 			conclude(m);
-		if (is_news(m, converged))
+		if (is_news(m, converged, warned))
 			vmig_migration_notify(m);
 	}
 	mutex_unlock(&m->lock);

@@ -46,6 +46,11 @@ TEST_F(message, migration)
 	nla_put_u64(self->msg, VMIG_A_MIGRATION_BANDWIDTH, 1ull << 40);
 	nla_put_u32(self->msg, VMIG_A_MIGRATION_MAX_BLACKOUT, 300);
 	nla_put_u32(self->msg, VMIG_A_MIGRATION_TIMEOUT, 3600);
+	nla_put_u32(self->msg, VMIG_A_MIGRATION_AT_TIMEOUT,
+		    VMIG_TIMEOUT_ACTION_SWITCH_OVER);
+	nla_put_u32(self->msg, VMIG_A_MIGRATION_STOP_LIMIT, 30);
+	nla_put_flag(self->msg, VMIG_A_MIGRATION_FORCED);
+	nla_put_string(self->msg, VMIG_A_MIGRATION_WARNING, "look out");
 	nla_put_u32(self->msg, VMIG_A_MIGRATION_ERROR, EPIPE);
 	nla_put_string(self->msg, VMIG_A_MIGRATION_REASON, "because");
 	nla_put_u64(self->msg, VMIG_A_MIGRATION_ELAPSED, 123456);
@@ -78,6 +83,10 @@ TEST_F(message, migration)
 	EXPECT_EQ(1ull << 40, info.bandwidth);
 	EXPECT_EQ(300, info.max_blackout);
 	EXPECT_EQ(3600, info.timeout);
+	EXPECT_EQ(VMIG_TIMEOUT_ACTION_SWITCH_OVER, info.at_timeout);
+	EXPECT_EQ(30, info.stop_limit);
+	EXPECT_TRUE(info.forced);
+	EXPECT_STREQ("look out", info.warning);
 	EXPECT_EQ(EPIPE, info.error);
 	EXPECT_STREQ("because", info.reason);
 	EXPECT_EQ(123456, info.elapsed);
@@ -138,6 +147,9 @@ TEST_F(message, request)
 	nla_put_u32(self->msg, VMIG_A_REQUEST_CHANNELS, 4);
 	nla_put_u64(self->msg, VMIG_A_REQUEST_BANDWIDTH, 1000000);
 	nla_put_u32(self->msg, VMIG_A_REQUEST_MAX_BLACKOUT, 100);
+	nla_put_u32(self->msg, VMIG_A_REQUEST_AT_TIMEOUT,
+		    VMIG_TIMEOUT_ACTION_SWITCH_OVER);
+	nla_put_u32(self->msg, VMIG_A_REQUEST_STOP_LIMIT, 45);
 	nla_put_u32(self->msg, VMIG_A_REQUEST_TIMEOUT, 60);
 	nla_put_flag(self->msg, VMIG_A_REQUEST_FORCE);
 	ASSERT_EQ(0, vmig_nl_parse_request(self->nlh, &request));
@@ -152,6 +164,8 @@ TEST_F(message, request)
 	EXPECT_EQ(1000000, request.bandwidth);
 	EXPECT_EQ(100, request.max_blackout);
 	EXPECT_EQ(60, request.timeout);
+	EXPECT_EQ(VMIG_TIMEOUT_ACTION_SWITCH_OVER, request.at_timeout);
+	EXPECT_EQ(45, request.stop_limit);
 }
 
 TEST_F(message, answer)

@@ -22,6 +22,7 @@ static const struct vmig_mig_info done = {
 	.channels = 2,
 	.max_blackout = 300,
 	.timeout = 3600,
+	.stop_limit = 30,
 	.converged = true,
 	.elapsed = 4213000,
 	.blackout = 87400,
@@ -212,6 +213,38 @@ TEST_F(out, watch_lines)
 "    3.830 s  6/6 network   telling the network\n");
 }
 
+/* A warning comes once, above the bar, and stands in the report as it is. */
+TEST_F(out, watch_warning)
+{
+	struct vmig_mig_info info = running();
+	struct vmig_watch watch;
+
+	strcpy(info.warning, "The target cannot be met");
+	vmig_watch_init(&watch, self->file);
+	vmig_watch_update(&watch, &info);
+	strcpy(info.warning, "The target still cannot be met");
+	vmig_watch_update(&watch, &info);
+	vmig_watch_end(&watch);
+	EXPECT_TEXT(
+"warning: The target cannot be met\n"
+"    0.000 s  1/6 setup     joining the nodes\n"
+"    0.041 s  2/6 memory    copying memory while the VM runs\n");
+}
+
+TEST_F(out, report_of_a_forced_one)
+{
+	struct vmig_mig_info info = running();
+
+	strcpy(info.warning, "The target cannot be met");
+	info.forced = true;
+	vmig_report_print(self->file, &info);
+	fflush(self->file);
+	EXPECT_NE(NULL, strstr(self->text,
+		"target 300 ms\n"
+		"  warning      The target cannot be met\n"
+		"  switch-over  at the timeout of 3600 s, whatever the blackout\n"));
+}
+
 TEST_F(out, watch_bar)
 {
 	struct vmig_mig_info info = running();
@@ -284,8 +317,9 @@ TEST_F(out, json)
 "{\"id\":7,\"vm\":\"web1\",\"node\":\"b\",\"role\":\"source\",\"state\":\"done\","
 "\"stage\":\"network\",\"token\":\"dead0000000000000000000000000001\","
 "\"channels\":2,\"verify\":false,\"bandwidth_bytes_per_s\":0,"
-"\"max_blackout_ms\":300,\"timeout_s\":3600,\"converged\":true,\"error\":0,"
-"\"reason\":\"\",\"elapsed_us\":4213000,\"blackout_us\":87400,\"stages\":["
+"\"max_blackout_ms\":300,\"timeout_s\":3600,\"at_timeout\":\"cancel\","
+"\"stop_limit_s\":30,\"converged\":true,\"forced\":false,\"error\":0,"
+"\"reason\":\"\",\"warning\":\"\",\"elapsed_us\":4213000,\"blackout_us\":87400,\"stages\":["
 "{\"stage\":\"setup\",\"start_us\":0,\"duration_us\":41000},"
 "{\"stage\":\"memory\",\"start_us\":41000,\"duration_us\":3702000},"
 "{\"stage\":\"modified\",\"start_us\":3743000,\"duration_us\":60100},"
