@@ -3,6 +3,7 @@
 #include <linux/init.h>
 #include <linux/module.h>
 #include "compat/compat.h"
+#include "cpuid/cpuid.h"
 #include "memory/memory.h"
 #include "migrate/migration.h"
 #include "netlink.h"
@@ -17,11 +18,16 @@ static int __init vmig_init(void)
 	err = vmig_migration_init();
 	if (err)
 		goto err_fs_exit;
-	err = vmig_netlink_init();
+	err = vmig_filter_init();
 	if (err)
 		goto err_migration_exit;
+	err = vmig_netlink_init();
+	if (err)
+		goto err_filter_exit;
 	return 0;
 
+err_filter_exit:
+	vmig_filter_exit();
 err_migration_exit:
 	vmig_migration_exit();
 err_fs_exit:
@@ -32,6 +38,7 @@ err_fs_exit:
 static void __exit vmig_exit(void)
 {
 	vmig_netlink_exit();
+	vmig_filter_exit();
 	vmig_migration_exit();
 	vmig_fs_exit();
 }

@@ -25,6 +25,7 @@ struct tinykvm {
 	size_t own_size;
 	uint32_t pages;		/* of the region */
 	uint32_t list_len[TINYKVM_VCPUS];
+	uint32_t questions[TINYKVM_VCPUS];	/* where they begin */
 	unsigned int limit_ms;
 	unsigned int nvcpus;
 	char error[160];
@@ -301,6 +302,22 @@ static int prepare_hammer(struct tinykvm *tk, unsigned int vcpu,
 	return 0;
 }
 
+static int prepare_cpuid_check(struct tinykvm *tk, unsigned int vcpu,
+			       const struct tinykvm_args *a, struct kvm_regs *r)
+{
+	size_t begin = (size_t)a->first * TINYKVM_PAGE;
+	size_t size = a->count * sizeof(struct tinykvm_cpuid);
+
+	if (!a->count || begin >= tk->size || size > tk->size - begin)
+		return -ERANGE;
+	*mailbox(tk, vcpu) = (struct mailbox){ .state = a->value };
+	tk->questions[vcpu] = TINYKVM_GPA + begin;
+	r->rsp = tk->questions[vcpu];
+	r->rbp = r->rsp + size;
+	r->rdi = MAILBOX_GPA + vcpu * sizeof(struct mailbox);
+	return 0;
+}
+
 /* Translate a command into the registers its code expects. */
 static int prepare(struct tinykvm *tk, unsigned int vcpu, enum tinykvm_cmd cmd,
 		   struct tinykvm_args *a, struct kvm_regs *r)
@@ -308,7 +325,10 @@ static int prepare(struct tinykvm *tk, unsigned int vcpu, enum tinykvm_cmd cmd,
 	int err = 0;
 
 	*r = (struct kvm_regs){ .rip = tinykvm_code_entry(cmd), .rflags = 2 };
-	if (cmd == TINYKVM_CPUID) {
+	mailbox(tk, vcpu)->wrong = 0;
+	if (cmd == TINYKVM_CPUID_CHECK)
+		return prepare_cpuid_check(tk, vcpu, a, r);
+	if (cmd == TINYKVM_CPUID || cmd == TINYKVM_CPUID_EMULATED) {
 		r->rax = a->leaf;
 		r->rcx = a->subleaf;
 		return 0;
@@ -357,7 +377,7 @@ int tinykvm_start_async(struct tinykvm *tk, unsigned int vcpu,
 	struct kvm_regs regs;
 	int err;
 
-	if (vcpu >= tk->nvcpus || cmd > TINYKVM_CPUID)
+	if (vcpu >= tk->nvcpus || cmd > TINYKVM_CPUID_CHECK)
 		return fail(tk, -EINVAL, "vCPU or command");
 	/* Before prepare(), which writes to the mailbox. */
 	if (vcpu_is_running(&tk->vcpus[vcpu]))
@@ -395,6 +415,14 @@ int tinykvm_wait(struct tinykvm *tk, unsigned int vcpu,
 			.bad = m->bad,
 			.elapsed_us = v->elapsed_us,
 		};
+	if (result && m->wrong) {
+		result->wrong = (m->wrong - tk->questions[vcpu]) /
+				sizeof(struct tinykvm_cpuid);
+		result->eax = m->answer[0];
+		result->ebx = m->answer[1];
+		result->ecx = m->answer[2];
+		result->edx = m->answer[3];
+	}
 	return 0;
 }
 
@@ -408,7 +436,10 @@ int tinykvm_run_cmd(struct tinykvm *tk, unsigned int vcpu, enum tinykvm_cmd cmd,
 	return err ? err : tinykvm_wait(tk, vcpu, result);
 }
 
-/** tinykvm_stop() - End TINYKVM_HAMMER after its current page and wait for it. */
+/**
+ * tinykvm_stop() - End TINYKVM_HAMMER after its current page, TINYKVM_CPUID_CHECK
+ * after its current question, and wait for it.
+ */
 int tinykvm_stop(struct tinykvm *tk, unsigned int vcpu,
 		 struct tinykvm_result *result)
 {
@@ -416,7 +447,10 @@ int tinykvm_stop(struct tinykvm *tk, unsigned int vcpu,
 	return tinykvm_wait(tk, vcpu, result);
 }
 
-/** tinykvm_writes() - How many pages TINYKVM_HAMMER has written so far. */
+/**
+ * tinykvm_writes() - How many pages TINYKVM_HAMMER has written so far, or how many
+ * answers TINYKVM_CPUID_CHECK got.
+ */
 uint64_t tinykvm_writes(struct tinykvm *tk, unsigned int vcpu)
 {
 	const volatile struct mailbox *m = mailbox(tk, vcpu);

@@ -42,6 +42,10 @@
  *	gaps, of which vCPU i of n takes first + i, first + i + n, ..., so that no
  *	two write the same; see tinykvm_check_copy()
  * @TINYKVM_CPUID: execute CPUID with leaf and subleaf
+ * @TINYKVM_CPUID_EMULATED: the same with the prefix that has KVM emulate it; KVM
+ *	must have force_emulation_prefix=1
+ * @TINYKVM_CPUID_CHECK: ask the questions that begin in page first, all the
+ *	count of them (struct tinykvm_cpuid), value times over or until stopped
  */
 enum tinykvm_cmd {
 	TINYKVM_WRITE,
@@ -51,6 +55,14 @@ enum tinykvm_cmd {
 	TINYKVM_SUM_ALL,
 	TINYKVM_HAMMER,
 	TINYKVM_CPUID,
+	TINYKVM_CPUID_EMULATED,
+	TINYKVM_CPUID_CHECK,
+};
+
+/* A question and its right answer, put into the region by the test. */
+struct tinykvm_cpuid {
+	uint32_t leaf, subleaf;
+	uint32_t eax, ebx, ecx, edx;
 };
 
 /**
@@ -61,8 +73,8 @@ enum tinykvm_cmd {
  * @offset: byte in each page, a multiple of 4; for TINYKVM_HAMMER of 8
  * @value: first word to write
  * @delay: TINYKVM_HAMMER: empty loops after each write
- * @leaf: TINYKVM_CPUID: EAX
- * @subleaf: TINYKVM_CPUID: ECX
+ * @leaf: TINYKVM_CPUID, TINYKVM_CPUID_EMULATED: EAX
+ * @subleaf: see @leaf: ECX
  */
 struct tinykvm_args {
 	uint32_t first;
@@ -77,13 +89,17 @@ struct tinykvm_args {
 
 /**
  * struct tinykvm_result - What came of a command.
- * @eax: registers after TINYKVM_CPUID
+ * @eax: registers after TINYKVM_CPUID and TINYKVM_CPUID_EMULATED, and as the first
+ *	wrong answer to TINYKVM_CPUID_CHECK had them
  * @ebx: see @eax
  * @ecx: see @eax
  * @edx: see @eax
  * @sum: of TINYKVM_SUM and TINYKVM_SUM_ALL
- * @writes: pages written by TINYKVM_HAMMER since its start
- * @bad: TINYKVM_HAMMER: pages that did not hold what this vCPU wrote last
+ * @writes: pages written by TINYKVM_HAMMER since its start; answers that
+ *	TINYKVM_CPUID_CHECK got
+ * @bad: TINYKVM_HAMMER: pages that did not hold what this vCPU wrote last;
+ *	TINYKVM_CPUID_CHECK: wrong answers
+ * @wrong: TINYKVM_CPUID_CHECK: number of the first wrong answer's question
  * @elapsed_us: how long the vCPU took
  */
 struct tinykvm_result {
@@ -91,6 +107,7 @@ struct tinykvm_result {
 	uint64_t sum;
 	uint64_t writes;
 	uint32_t bad;
+	uint32_t wrong;
 	uint64_t elapsed_us;
 };
 

@@ -21,7 +21,12 @@
 _Static_assert(AT(stop) == 0 && AT(bad) == 4 && AT(writes) == 8 &&
 	       AT(state) == 16 && AT(owned) == 20 && AT(step) == 24 &&
 	       AT(index) == 28 && AT(base) == 32 && AT(table) == 36 &&
-	       AT(delay) == 40, "the guest code and struct mailbox differ");
+	       AT(delay) == 40 && AT(wrong) == 44 && AT(answer) == 48,
+	       "the guest code and struct mailbox differ");
+
+_Static_assert(offsetof(struct tinykvm_cpuid, eax) == 8 &&
+	       sizeof(struct tinykvm_cpuid) == 24,
+	       "the guest code and struct tinykvm_cpuid differ");
 
 asm(".pushsection .rodata\n"
 "	.code32\n"
@@ -105,12 +110,54 @@ asm(".pushsection .rodata\n"
 "	cpuid\n"
 "	hlt\n"
 
+/* KVM's prefix for instructions that it shall emulate. */
+"guest_cpuid_emulated:\n"
+"	ud2\n"
+"	.ascii	\"kvm\"\n"
+"	cpuid\n"
+"	hlt\n"
+
+/* esp to ebp: the questions, edi: the mailbox; CPUID leaves no more registers. */
+"guest_cpuid_check:\n"
+"1:	movl	%esp, %esi\n"
+"2:	movl	0(%esi), %eax\n"
+"	movl	4(%esi), %ecx\n"
+"	cpuid\n"
+"	cmpl	8(%esi), %eax\n"
+"	jne	5f\n"
+"	cmpl	12(%esi), %ebx\n"
+"	jne	5f\n"
+"	cmpl	16(%esi), %ecx\n"
+"	jne	5f\n"
+"	cmpl	20(%esi), %edx\n"
+"	jne	5f\n"
+"3:	addl	$1, 8(%edi)\n"
+"	adcl	$0, 12(%edi)\n"
+"	cmpl	$0, 0(%edi)\n"
+"	jne	4f\n"
+"	addl	$24, %esi\n"
+"	cmpl	%ebp, %esi\n"
+"	jb	2b\n"
+"	decl	16(%edi)\n"
+"	jnz	1b\n"
+"4:	hlt\n"
+"5:	cmpl	$0, 4(%edi)\n"
+"	jne	6f\n"
+"	movl	%esi, 44(%edi)\n"
+"	movl	%eax, 48(%edi)\n"
+"	movl	%ebx, 52(%edi)\n"
+"	movl	%ecx, 56(%edi)\n"
+"	movl	%edx, 60(%edi)\n"
+"6:	incl	4(%edi)\n"
+"	jmp	3b\n"
+
 "tinykvm_code_end:\n"
 "	.code64\n"
 "	.popsection\n");
 
 extern const uint8_t guest_write[], guest_write_list[], guest_fill[],
-	guest_sum[], guest_hammer[], guest_cpuid[];
+	guest_sum[], guest_hammer[], guest_cpuid[], guest_cpuid_emulated[],
+	guest_cpuid_check[];
 
 /** tinykvm_code_entry() - Guest address where a command begins. */
 uint32_t tinykvm_code_entry(enum tinykvm_cmd cmd)
@@ -123,6 +170,8 @@ uint32_t tinykvm_code_entry(enum tinykvm_cmd cmd)
 		[TINYKVM_SUM_ALL] = guest_sum,
 		[TINYKVM_HAMMER] = guest_hammer,
 		[TINYKVM_CPUID] = guest_cpuid,
+		[TINYKVM_CPUID_EMULATED] = guest_cpuid_emulated,
+		[TINYKVM_CPUID_CHECK] = guest_cpuid_check,
 	};
 
 	return CODE_GPA + (entries[cmd] - tinykvm_code_start);

@@ -18,7 +18,8 @@
 #define TABLES_GPA	0x4000
 
 /**
- * struct mailbox - Parameters and progress of TINYKVM_HAMMER, one a vCPU.
+ * struct mailbox - Parameters and progress of TINYKVM_HAMMER and, as far as the
+ * names say so, of TINYKVM_CPUID_CHECK, one a vCPU.
  *
  * The guest code knows the offsets (tinykvm_guest.c). The size keeps two vCPUs
  * off one cache line.
@@ -26,15 +27,18 @@
 struct mailbox {
 	uint32_t stop;		/* set by the host, read by the guest */
 	uint32_t bad;
-	uint32_t writes[2];	/* low, high: the guest has 32-bit words only */
-	uint32_t state;		/* of the random numbers */
+	uint32_t writes[2];	/* low, high: the guest has 32-bit words only.
+				 * Of TINYKVM_CPUID_CHECK answers */
+	uint32_t state;		/* of the random numbers; rounds that are left */
 	uint32_t owned;		/* number of pages to choose from */
 	uint32_t step;		/* from one such page to the next */
 	uint32_t index;		/* the first such page */
 	uint32_t base;		/* address of the word in page 0 */
 	uint32_t table;		/* address of the sequence table */
 	uint32_t delay;
-	uint32_t pad[21];
+	uint32_t wrong;		/* address of the first question answered badly */
+	uint32_t answer[4];	/* to it */
+	uint32_t pad[16];
 };
 
 _Static_assert(sizeof(struct mailbox) == 128, "mailboxes overlap");

@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: GPL-2.0
+# CPUID filters.
+
+CPUID_SRCS := selftests/t1/cpuid.c selftests/t1/nl.c selftests/t1/node.c
+CPUID_FLAGS := -I$(TOP)/selftests/guest -Wno-missing-field-initializers
+CPUID_LIBS := $(O)/../guest/libtinykvm.a -lmnl
+
+TESTS += cpuid_test
+cpuid_test-srcs := selftests/t1/cpuid_test.c $(CPUID_SRCS)
+cpuid_test-flags := $(CPUID_FLAGS)
+cpuid_test-libs := $(CPUID_LIBS)
