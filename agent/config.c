@@ -27,6 +27,7 @@ static const struct vmig_key node_keys[] = {
 	  .min = 1, .max = UINT16_MAX },
 	{ .name = "definitions", .parse = vmig_key_path, FIELD(definitions) },
 	{ .name = "run", .parse = vmig_key_path, FIELD(run) },
+	{ .name = "state", .parse = vmig_key_path, FIELD(state) },
 	{ .name = "memory", .parse = vmig_key_path, FIELD(memory) },
 	{ .name = "qemu", .parse = vmig_key_path, FIELD(qemu) },
 	{ .name = "accel", .parse = vmig_key_choice, FIELD(accel),
@@ -146,6 +147,7 @@ static int complete(struct vmig_config *config, const char *name,
 	set_default(config->definitions, sizeof(config->definitions),
 		    "/etc/vmig/vms");
 	set_default(config->run, sizeof(config->run), "/run/vmig-agent");
+	set_default(config->state, sizeof(config->state), "/var/lib/vmig");
 	set_default(config->memory, sizeof(config->memory), "/run/vmig");
 	set_default(config->qemu, sizeof(config->qemu),
 		    "/usr/bin/qemu-system-x86_64");

@@ -32,6 +32,7 @@ struct vmig_config {
 	uint16_t port;
 	char definitions[PATH_MAX];
 	char run[PATH_MAX];
+	char state[PATH_MAX];
 	char memory[PATH_MAX];
 	char qemu[PATH_MAX];
 	char accel[32];

@@ -16,6 +16,7 @@
 
 #include <systemd/sd-daemon.h>
 
+#include "cluster/nodes.h"
 #include "daemon.h"
 #include "migrate/destination.h"
 #include "migrate/recover.h"
@@ -120,6 +121,24 @@ static int on_nl(sd_event_source *source, int fd, uint32_t revents, void *arg)
 	return 0;
 }
 
+/* Another agent connected; see vmig_accepted_fn. */
+static void on_accepted(void *arg, struct vmig_conn *conn,
+			const struct vmig_hello *theirs, const char *kind,
+			struct json_object *greeting)
+{
+	struct vmig_daemon *daemon = arg;
+
+	if (!strcmp(kind, "node")) {
+		/* Our greeting was the answer, theirs the news. */
+		vmig_nodes_learn(daemon->nodes, theirs->node, greeting);
+		vmig_conn_close(conn);
+		return;
+	}
+	if (!strcmp(kind, "control"))
+		vmig_nodes_learn(daemon->nodes, theirs->node, greeting);
+	vmig_incoming_accept(daemon, conn, theirs, kind, greeting);
+}
+
 static int setup_signals(struct vmig_daemon *daemon)
 {
 	sigset_t set;
@@ -152,9 +171,12 @@ static int setup(struct vmig_daemon *daemon, struct vmig_err *err)
 	if (!ret)
 		ret = vmig_nl_subscribe(daemon->nl, err);
 	if (!ret)
+		ret = vmig_nodes_open(&daemon->nodes, config, daemon->nl,
+				      daemon->event, err);
+	if (!ret)
 		ret = vmig_listener_open(&daemon->listener, daemon->event,
-					 config, vmig_incoming_accept, daemon,
-					 err);
+					 config, daemon->nodes, on_accepted,
+					 daemon, err);
 	if (ret)
 		return ret;
 	vmig_nl_set_handlers(daemon->nl, &nl_handlers, daemon);

@@ -18,6 +18,7 @@
 
 struct vmig_incoming;
 struct vmig_machine;
+struct vmig_nodes;
 struct vmig_source;
 
 /* Tokens that this node has said "aborted" to, for good. */
@@ -28,6 +29,7 @@ struct vmig_daemon {
 	sd_event *event;
 	struct vmig_nl *nl;
 	sd_event_source *nl_io;
+	struct vmig_nodes *nodes;
 	struct vmig_listener *listener;
 	LIST_HEAD(, vmig_machine) machines;
 	LIST_HEAD(, vmig_source) sources;

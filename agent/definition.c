@@ -28,7 +28,7 @@ static const char * const buses[] = { "virtio", NULL };
 /* None that the host's page cache would hide from the other host's QEMU. */
 static const char * const caches[] = { "none", "directsync", NULL };
 
-static vmig_key_fn parse_memory, parse_mac, parse_addresses;
+static vmig_key_fn parse_memory, parse_policy, parse_mac, parse_addresses;
 
 #define FIELD(type, f)	.offset = offsetof(struct type, f), \
 			.size = sizeof(((struct type *)0)->f)
@@ -44,6 +44,7 @@ static const struct vmig_key vm_keys[] = {
 	  .min = 1, .max = 255 },
 	{ .name = "machine", .parse = vmig_key_word, VM(machine) },
 	{ .name = "cpu", .parse = vmig_key_word, VM(cpu) },
+	{ .name = "cpu-policy", .parse = parse_policy, VM(cpu_policy) },
 	{ .name = "kernel", .parse = vmig_key_path, VM(kernel) },
 	{ .name = "initrd", .parse = vmig_key_path, VM(initrd) },
 	{ .name = "cmdline", .parse = vmig_key_string, VM(cmdline),
@@ -79,6 +80,17 @@ static int parse_memory(struct vmig_keyfile *kf, const struct vmig_key *key,
 	if (!err && *(uint64_t *)field % MEMORY_UNIT)
 		return vmig_keyfile_error(kf, EINVAL,
 					  "%s is not a multiple of 2M", value);
+	return err;
+}
+
+static int parse_policy(struct vmig_keyfile *kf, const struct vmig_key *key,
+			const char *value, void *field)
+{
+	struct vmig_err why;
+	int err = vmig_key_word(kf, key, value, field);
+
+	if (!err && vmig_cpu_policy_check(value, &why))
+		return vmig_keyfile_error(kf, EINVAL, "%s", why.text);
 	return err;
 }
 
@@ -330,6 +342,11 @@ static int complete(struct vmig_definition *def, const struct reader *reader,
 		def->vcpus = 1;
 	set_default(def->machine, "pc");
 	set_default(def->cpu, "host");
+	set_default(def->cpu_policy, "host");
+	if (strcmp(def->cpu, "host") && strcmp(def->cpu_policy, "host"))
+		return vmig_err_set(err, EINVAL,
+				    "%s: [vm] cpu = %s is a model chosen by hand, which goes with cpu-policy = host only: a policy chooses the model itself; remove cpu = or cpu-policy =",
+				    source, def->cpu);
 	ret = complete_disks(def, source, err);
 	return ret ? ret : complete_nics(def, reader, source, err);
 }

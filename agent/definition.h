@@ -13,6 +13,7 @@
 
 #include <linux/vmig.h>
 
+#include "cpu/cpu.h"
 #include "err.h"
 #include "keyfile.h"
 
@@ -51,7 +52,8 @@ struct vmig_definition {
 	uint64_t memory;	/* bytes, a multiple of 2 MiB */
 	unsigned int vcpus;
 	char machine[64];
-	char cpu[256];
+	char cpu[256];		/* "host" unless given by hand */
+	char cpu_policy[VMIG_CPU_POLICY_MAX];
 	char kernel[PATH_MAX];
 	char initrd[PATH_MAX];
 	char cmdline[VMIG_LINE_MAX + 1];
@@ -76,5 +78,12 @@ int vmig_definition_parse(const char *text, const char *source,
  */
 int vmig_definition_load(const char *path, struct vmig_definition *def,
 			 char **text, struct vmig_err *err);
+
+/*
+ * The text of a definition with @key of [vm] set to @value, to be freed; what
+ * comes of it is for vmig_definition_parse() to judge. NULL without memory.
+ */
+char *vmig_definition_set(const char *text, const char *key,
+			  const char *value);
 
 #endif /* VMIG_DEFINITION_H */

@@ -13,17 +13,17 @@
 #include "daemon.h"
 #include "migrate/source.h"
 #include "net/net.h"
+#include "requests.h"
 #include "vmm/machine.h"
 
-static void answer_error(struct vmig_daemon *daemon,
-			 const struct vmig_request *request, int ret,
-			 const struct vmig_err *err)
+void vmig_request_fail(struct vmig_daemon *daemon, uint32_t request, int ret,
+		       const struct vmig_err *err)
 {
-	vmig_daemon_answer(daemon, request->id, -ret, err->text, NULL);
+	vmig_daemon_answer(daemon, request, -ret, err->text, NULL);
 }
 
-static struct vmig_machine *find(struct vmig_daemon *daemon,
-				 const struct vmig_request *request)
+struct vmig_machine *vmig_request_machine(struct vmig_daemon *daemon,
+					  const struct vmig_request *request)
 {
 	struct vmig_machine *m = vmig_machine_find(daemon, request->vm);
 	char message[256];
@@ -38,94 +38,32 @@ static struct vmig_machine *find(struct vmig_daemon *daemon,
 }
 
 /* Its QEMU would not know about a change, and the other host would. */
-static bool refuse_busy(struct vmig_daemon *daemon,
-			const struct vmig_request *request,
-			const struct vmig_machine *m, const char *what)
+bool vmig_request_refuse_busy(struct vmig_daemon *daemon,
+			      const struct vmig_request *request,
+			      const struct vmig_machine *m, const char *what)
 {
 	char message[256];
 
-	if (m->pidfd < 0 && !m->ops)
+	if (m->pidfd < 0 && !m->ops && !m->start_request)
 		return false;
 	snprintf(message, sizeof(message),
 		 "VM %s is %s: stop it before you %s it", m->name,
-		 vmig_machine_state(m), what);
+		 m->start_request ? "being started" : vmig_machine_state(m),
+		 what);
 	vmig_daemon_answer(daemon, request->id, EBUSY, message, NULL);
 	return true;
-}
-
-static void handle_define(struct vmig_daemon *daemon,
-			  const struct vmig_request *request)
-{
-	struct vmig_definition *def = calloc(1, sizeof(*def));
-	struct vmig_machine *m, *old;
-	struct vmig_err err;
-	int ret;
-
-	if (!def)
-		return;
-	ret = vmig_definition_parse(request->data ? request->data : "",
-				    "the definition", def, &err);
-	if (ret) {
-		answer_error(daemon, request, ret, &err);
-		goto out;
-	}
-	old = vmig_machine_find(daemon, def->name);
-	if (old && refuse_busy(daemon, request, old, "define"))
-		goto out;
-	/* Out of the list while the new one is tried. */
-	if (old)
-		LIST_REMOVE(old, entry);
-	ret = vmig_machine_new(&m, daemon, request->data, "the definition",
-			       &err);
-	if (old)
-		LIST_INSERT_HEAD(&daemon->machines, old, entry);
-	if (!ret) {
-		ret = vmig_store_own(m, NULL, &err);
-		if (ret)
-			vmig_machine_free(m);
-		else if (old)
-			vmig_machine_free(old);
-	}
-	if (ret)
-		answer_error(daemon, request, ret, &err);
-	else
-		vmig_daemon_answer(daemon, request->id, 0, NULL, NULL);
-out:
-	free(def);
 }
 
 static void handle_undefine(struct vmig_daemon *daemon,
 			    const struct vmig_request *request)
 {
-	struct vmig_machine *m = find(daemon, request);
+	struct vmig_machine *m = vmig_request_machine(daemon, request);
 
-	if (!m || refuse_busy(daemon, request, m, "undefine"))
+	if (!m || vmig_request_refuse_busy(daemon, request, m, "undefine"))
 		return;
 	vmig_store_disown(m);
 	vmig_machine_free(m);
 	vmig_daemon_answer(daemon, request->id, 0, NULL, NULL);
-}
-
-static void handle_start(struct vmig_daemon *daemon,
-			 const struct vmig_request *request)
-{
-	struct vmig_machine *m = find(daemon, request);
-	struct vmig_err err;
-	int ret;
-
-	if (!m)
-		return;
-	if (m->pidfd >= 0 || m->ops) {
-		ret = vmig_err_set(&err, EBUSY, "VM %s is %s already", m->name,
-				   vmig_machine_state(m));
-		answer_error(daemon, request, ret, &err);
-		return;
-	}
-	ret = vmig_machine_start(m, false, &err);
-	if (ret)
-		answer_error(daemon, request, ret, &err);
-	else
-		m->start_request = request->id;
 }
 
 static int on_stop_limit(sd_event_source *source, uint64_t usec, void *arg)
@@ -147,7 +85,7 @@ static int on_stop_limit(sd_event_source *source, uint64_t usec, void *arg)
 static void handle_stop(struct vmig_daemon *daemon,
 			const struct vmig_request *request)
 {
-	struct vmig_machine *m = find(daemon, request);
+	struct vmig_machine *m = vmig_request_machine(daemon, request);
 	struct vmig_err err;
 	int ret = 0;
 
@@ -164,7 +102,7 @@ static void handle_stop(struct vmig_daemon *daemon,
 		ret = vmig_err_set(&err, EBUSY,
 				   "VM %s is being stopped already", m->name);
 	if (ret) {
-		answer_error(daemon, request, ret, &err);
+		vmig_request_fail(daemon, request->id, ret, &err);
 		return;
 	}
 	if (m->stop_request)
@@ -252,11 +190,10 @@ static struct json_object *describe_nics(const struct vmig_definition *def)
 	return list;
 }
 
-static void answer_json(struct vmig_daemon *daemon,
-			const struct vmig_request *request,
-			struct json_object *o)
+void vmig_request_tell(struct vmig_daemon *daemon, uint32_t request,
+		       struct json_object *o)
 {
-	vmig_daemon_answer(daemon, request->id, 0, NULL,
+	vmig_daemon_answer(daemon, request, 0, NULL,
 			   json_object_to_json_string_ext(o,
 				JSON_C_TO_STRING_PLAIN |
 				JSON_C_TO_STRING_NOSLASHESCAPE));
@@ -276,13 +213,13 @@ static void handle_list(struct vmig_daemon *daemon,
 	}
 	vmig_json_add_string(o, "node", daemon->config->node);
 	json_object_object_add(o, "vms", list);
-	answer_json(daemon, request, o);
+	vmig_request_tell(daemon, request->id, o);
 }
 
 static void handle_show(struct vmig_daemon *daemon,
 			const struct vmig_request *request)
 {
-	struct vmig_machine *m = find(daemon, request);
+	struct vmig_machine *m = vmig_request_machine(daemon, request);
 	struct json_object *o;
 
 	if (!m)
@@ -290,10 +227,11 @@ static void handle_show(struct vmig_daemon *daemon,
 	o = describe(m);
 	vmig_json_add_string(o, "machine", m->def->machine);
 	vmig_json_add_string(o, "cpu", m->def->cpu);
+	json_object_object_add(o, "processor", vmig_request_processor(m));
 	json_object_object_add(o, "disks", describe_disks(m->def));
 	json_object_object_add(o, "nics", describe_nics(m->def));
 	vmig_json_add_string(o, "definition", m->text);
-	answer_json(daemon, request, o);
+	vmig_request_tell(daemon, request->id, o);
 }
 
 /* A user's announcement, until the last round is sent. */
@@ -315,7 +253,7 @@ static void on_announced(void *arg, int error, const struct vmig_err *err)
 static void handle_announce(struct vmig_daemon *daemon,
 			    const struct vmig_request *request)
 {
-	struct vmig_machine *m = find(daemon, request);
+	struct vmig_machine *m = vmig_request_machine(daemon, request);
 	struct announcement *a;
 	struct vmig_err err;
 	int ret = 0;
@@ -338,7 +276,7 @@ static void handle_announce(struct vmig_daemon *daemon,
 		ret = vmig_announce_start(daemon->event, m->def, on_announced,
 					  a, &m->announce, &err);
 	if (ret) {
-		answer_error(daemon, request, ret, &err);
+		vmig_request_fail(daemon, request->id, ret, &err);
 		free(a);
 	}
 }
@@ -354,7 +292,7 @@ static void handle_node(struct vmig_daemon *daemon,
 	int ret = vmig_hello_local(&hello, config->node, &err);
 
 	if (ret) {
-		answer_error(daemon, request, ret, &err);
+		vmig_request_fail(daemon, request->id, ret, &err);
 		return;
 	}
 	o = vmig_json_new(NULL);
@@ -375,7 +313,7 @@ static void handle_node(struct vmig_daemon *daemon,
 		json_object_array_add(peers, peer);
 	}
 	json_object_object_add(o, "peers", peers);
-	answer_json(daemon, request, o);
+	vmig_request_tell(daemon, request->id, o);
 }
 
 /* vmig_requests_handle() - Every request gets exactly one answer, now or later. */
@@ -384,15 +322,19 @@ void vmig_requests_handle(struct vmig_daemon *daemon,
 {
 	static void (* const handlers[])(struct vmig_daemon *daemon,
 					 const struct vmig_request *request) = {
-		[VMIG_REQUEST_OP_VM_DEFINE] = handle_define,
+		[VMIG_REQUEST_OP_VM_DEFINE] = vmig_request_define,
 		[VMIG_REQUEST_OP_VM_UNDEFINE] = handle_undefine,
-		[VMIG_REQUEST_OP_VM_START] = handle_start,
+		[VMIG_REQUEST_OP_VM_START] = vmig_request_start,
 		[VMIG_REQUEST_OP_VM_STOP] = handle_stop,
 		[VMIG_REQUEST_OP_VM_LIST] = handle_list,
 		[VMIG_REQUEST_OP_VM_SHOW] = handle_show,
 		[VMIG_REQUEST_OP_MIGRATE] = vmig_source_request,
 		[VMIG_REQUEST_OP_ANNOUNCE] = handle_announce,
 		[VMIG_REQUEST_OP_NODE_SHOW] = handle_node,
+		[VMIG_REQUEST_OP_VM_SET] = vmig_request_set,
+		[VMIG_REQUEST_OP_CPU_SHOW] = vmig_request_cpu_show,
+		[VMIG_REQUEST_OP_CPU_BASELINE] = vmig_request_cpu_baseline,
+		[VMIG_REQUEST_OP_CPU_CHECK] = vmig_request_cpu_check,
 	};
 
 	if ((size_t)request->op < sizeof(handlers) / sizeof(handlers[0]) &&

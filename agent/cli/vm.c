@@ -70,6 +70,21 @@ int vmig_cmd_vm_undefine(int argc, char **argv)
 				     false);
 }
 
+int vmig_cmd_vm_set(int argc, char **argv)
+{
+	int ret = vmig_args(argc, argv, NULL, 2, 2);
+	struct vmig_request request;
+	struct vmig_err err;
+
+	if (ret)
+		return ret;
+	if (vmig_name_check("VM", argv[optind], &err))
+		return vmig_fail(&err);
+	vmig_request_init(&request, VMIG_REQUEST_OP_VM_SET, argv[optind]);
+	request.data = argv[optind + 1];
+	return ask_for_action(&request);
+}
+
 int vmig_cmd_vm_start(int argc, char **argv)
 {
 	int ret = vmig_args(argc, argv, NULL, 1, 1);

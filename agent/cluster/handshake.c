@@ -136,15 +136,23 @@ int vmig_hello_check(const struct vmig_hello *mine,
 		return vmig_err_set(err, EINVAL,
 				    "both nodes are named %s: give each its own name in agent.conf, [node] name",
 				    mine->node);
-	if (strcmp(mine->cpu_vendor, theirs->cpu_vendor))
-		return vmig_err_set(err, EOPNOTSUPP,
-				    "the processors of node %s are %s and those of node %s are %s: a running VM cannot move between vendors",
-				    mine->node, mine->cpu_vendor, theirs->node,
-				    theirs->cpu_vendor);
 	if (mine->page_size != theirs->page_size)
 		return vmig_err_set(err, EOPNOTSUPP,
 				    "node %s has pages of %u bytes and node %s of %u: they cannot exchange VMs",
 				    mine->node, mine->page_size, theirs->node,
 				    theirs->page_size);
 	return 0;
+}
+
+/* vmig_hello_check_vendor() - Can a running VM move between them? */
+int vmig_hello_check_vendor(const struct vmig_hello *mine,
+			    const struct vmig_hello *theirs,
+			    struct vmig_err *err)
+{
+	if (!strcmp(mine->cpu_vendor, theirs->cpu_vendor))
+		return 0;
+	return vmig_err_set(err, EOPNOTSUPP,
+			    "the processors of node %s are %s and those of node %s are %s: a running VM cannot move between vendors",
+			    mine->node, mine->cpu_vendor, theirs->node,
+			    theirs->cpu_vendor);
 }

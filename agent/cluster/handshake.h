@@ -10,7 +10,8 @@
 
 struct json_object;
 
-#define VMIG_PROTOCOL_VERSION 1
+/* 2: a VM comes with the CPUID that it sees. */
+#define VMIG_PROTOCOL_VERSION 2
 
 struct vmig_hello {
 	char node[VMIG_NAME_MAX + 1];
@@ -28,6 +29,9 @@ int vmig_hello_decode(struct json_object *msg, struct vmig_hello *hello,
 		      struct vmig_err *err);
 int vmig_hello_check(const struct vmig_hello *mine,
 		     const struct vmig_hello *theirs, struct vmig_err *err);
+int vmig_hello_check_vendor(const struct vmig_hello *mine,
+			    const struct vmig_hello *theirs,
+			    struct vmig_err *err);
 uint64_t vmig_memory_free(void);
 
 #endif /* VMIG_HANDSHAKE_H */

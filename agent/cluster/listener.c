@@ -14,6 +14,7 @@
 
 #include "listener.h"
 #include "message.h"
+#include "nodes.h"
 
 /* One migration needs 18 at once; strangers cannot take more than this. */
 #define GUESTS_MAX 64
@@ -30,6 +31,7 @@ struct vmig_listener {
 	sd_event_source *io;
 	int fd;
 	const struct vmig_config *config;
+	struct vmig_nodes *nodes;
 	vmig_accepted_fn fn;
 	void *arg;
 	LIST_HEAD(, guest) guests;
@@ -84,6 +86,7 @@ static void on_greeted(void *arg, struct json_object *msg)
 	struct vmig_hello mine, theirs;
 	struct vmig_conn *conn = g->conn;
 	const char *kind = vmig_json_string(msg, "kind");
+	struct json_object *answer;
 	struct vmig_err err;
 
 	if (vmig_hello_decode(msg, &theirs, &err) ||
@@ -97,7 +100,16 @@ static void on_greeted(void *arg, struct json_object *msg)
 		refuse(g, "the greeting does not say what the connection is for");
 		return;
 	}
-	vmig_conn_send(conn, vmig_hello_encode(&mine));
+	/* Nodes of another vendor may know of each other. */
+	if (strcmp(kind, "node") &&
+	    vmig_hello_check_vendor(&mine, &theirs, &err)) {
+		refuse(g, err.text);
+		return;
+	}
+	answer = vmig_hello_encode(&mine);
+	if (!strcmp(kind, "node") || !strcmp(kind, "control"))
+		vmig_nodes_add(l->nodes, answer);
+	vmig_conn_send(conn, answer);
 	free_guest(g);
 	l->fn(l->arg, conn, &theirs, kind, msg);
 }
@@ -186,7 +198,8 @@ static int listen_on(const struct vmig_config *config, struct vmig_err *err)
 }
 
 int vmig_listener_open(struct vmig_listener **listener, sd_event *event,
-		       const struct vmig_config *config, vmig_accepted_fn fn,
+		       const struct vmig_config *config,
+		       struct vmig_nodes *nodes, vmig_accepted_fn fn,
 		       void *arg, struct vmig_err *err)
 {
 	struct vmig_listener *l = calloc(1, sizeof(*l));
@@ -197,6 +210,7 @@ int vmig_listener_open(struct vmig_listener **listener, sd_event *event,
 	LIST_INIT(&l->guests);
 	l->event = event;
 	l->config = config;
+	l->nodes = nodes;
 	l->fn = fn;
 	l->arg = arg;
 	l->fd = listen_on(config, err);

@@ -10,11 +10,12 @@
 
 struct json_object;
 struct vmig_listener;
+struct vmig_nodes;
 
 /**
  * vmig_accepted_fn - a peer of ours connected and its greeting was answered
  * @conn: the callee's to close or to take
- * @kind: "control", "channel" or "state"
+ * @kind: "control", "channel", "state", or "node" for the greeting only
  * @greeting: for what else it carries; not kept
  */
 typedef void (*vmig_accepted_fn)(void *arg, struct vmig_conn *conn,
@@ -23,7 +24,8 @@ typedef void (*vmig_accepted_fn)(void *arg, struct vmig_conn *conn,
 				 struct json_object *greeting);
 
 int vmig_listener_open(struct vmig_listener **listener, sd_event *event,
-		       const struct vmig_config *config, vmig_accepted_fn fn,
+		       const struct vmig_config *config,
+		       struct vmig_nodes *nodes, vmig_accepted_fn fn,
 		       void *arg, struct vmig_err *err);
 void vmig_listener_close(struct vmig_listener *listener);
 

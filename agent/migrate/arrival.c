@@ -26,6 +26,7 @@ static int read_setup(struct vmig_incoming *in, struct json_object *msg,
 	const char *definition = vmig_json_string(msg, "definition");
 	const char *vm = vmig_json_string(msg, "vm");
 	char source[VMIG_NAME_MAX + 16];
+	struct json_object *cpu = NULL;
 	int ret;
 
 	in->nchannels = (unsigned int)vmig_json_uint(msg, "channels", 0);
@@ -33,10 +34,10 @@ static int read_setup(struct vmig_incoming *in, struct json_object *msg,
 	in->params.timeout = (uint32_t)vmig_json_uint(msg, "timeout", 0);
 	in->params.max_blackout = (uint32_t)vmig_json_uint(msg, "max_blackout",
 							   0);
-	if (!definition || !vm ||
 	in->params.at_timeout = vmig_json_uint(msg, "at_timeout", 0) ?
 		VMIG_TIMEOUT_ACTION_SWITCH_OVER : VMIG_TIMEOUT_ACTION_CANCEL;
 	in->params.stop_limit = (uint32_t)vmig_json_uint(msg, "stop_limit", 0);
+	if (!definition || !vm ||
 	    vmig_token_parse(vmig_json_string(msg, "token"), in->token) ||
 	    in->nchannels < 1 || in->nchannels > VMIG_CHANNELS_MAX)
 		return vmig_err_set(err, EPROTO,
@@ -53,6 +54,10 @@ static int read_setup(struct vmig_incoming *in, struct json_object *msg,
 		return vmig_err_set(err, EPROTO,
 				    "the definition of VM %s came for VM %s",
 				    in->m->name, vm);
+	json_object_object_get_ex(msg, "cpu", &cpu);
+	ret = vmig_processor_arrive(in->m, cpu, err);
+	if (ret)
+		return ret;
 	return vmig_preflight_destination(in->daemon, in->m->def, err);
 }
 
@@ -189,18 +194,18 @@ static void add_channel(struct vmig_daemon *daemon, struct vmig_conn *conn,
 	vmig_incoming_start(in);
 }
 
-/* vmig_incoming_accept() - Another agent connected; see vmig_accepted_fn. */
-void vmig_incoming_accept(void *arg, struct vmig_conn *conn,
+/* vmig_incoming_accept() - Another agent wants to migrate; see vmig_accepted_fn. */
+void vmig_incoming_accept(struct vmig_daemon *daemon, struct vmig_conn *conn,
 			  const struct vmig_hello *theirs, const char *kind,
 			  struct json_object *greeting)
 {
 	struct vmig_incoming *in;
 
 	if (strcmp(kind, "control")) {
-		add_channel(arg, conn, theirs->node, greeting);
+		add_channel(daemon, conn, theirs->node, greeting);
 		return;
 	}
-	in = vmig_incoming_create(arg, theirs->node);
+	in = vmig_incoming_create(daemon, theirs->node);
 	in->control = conn;
 	vmig_conn_set_ops(conn, &control_ops, in);
 	vmig_conn_heartbeat(conn);

@@ -8,6 +8,7 @@
 
 #include "../cluster/conn.h"
 #include "../cluster/message.h"
+#include "../cluster/nodes.h"
 #include "../cluster/token.h"
 #include "source.h"
 
@@ -24,6 +25,8 @@ struct json_object *vmig_channels_greeting(struct vmig_source *s,
 	o = vmig_hello_encode(&mine);
 	vmig_token_text(s->token, token);
 	vmig_json_add_string(o, "kind", kind);
+	if (!strcmp(kind, "control"))
+		vmig_nodes_add(s->daemon->nodes, o);
 	vmig_json_add_string(o, "token", token);
 	return o;
 }

@@ -55,7 +55,7 @@ struct vmig_incoming {
 };
 
 /* arrival.c APIs: */
-void vmig_incoming_accept(void *daemon, struct vmig_conn *conn,
+void vmig_incoming_accept(struct vmig_daemon *daemon, struct vmig_conn *conn,
 			  const struct vmig_hello *theirs, const char *kind,
 			  struct json_object *greeting);
 

@@ -11,6 +11,7 @@
 
 #include "../cluster/handshake.h"
 #include "../cluster/message.h"
+#include "../cluster/nodes.h"
 #include "../net/net.h"
 #include "../vmm/machine.h"
 #include "destination.h"
@@ -175,6 +176,47 @@ static void on_status(void *arg, struct json_object *ret, const char *why)
 void vmig_preflight_qemu(struct vmig_source *s)
 {
 	vmig_qmp_call(s->m->qmp, "query-status", NULL, on_status, s);
+}
+
+/* The other node's processor, before anything is made there for the VM. */
+static int check_processor(struct vmig_source *s, struct vmig_err *err)
+{
+	const struct vmig_cpu *there;
+	struct vmig_err why;
+
+	if (!vmig_processor_is_frozen(s->m))
+		return 0;
+	there = vmig_nodes_cpu(s->daemon->nodes, s->peer->name, &why);
+	if (!there)
+		return vmig_err_set(err, EOPNOTSUPP, "%s", why.text);
+	return vmig_processor_fits(s->m, s->peer->name, there, err);
+}
+
+/* vmig_preflight_node() - Is that the node, and can the VM go there? */
+int vmig_preflight_node(struct vmig_source *s, struct json_object *greeting,
+			struct vmig_err *err)
+{
+	struct vmig_hello mine, theirs;
+	int ret;
+
+	ret = vmig_hello_decode(greeting, &theirs, err);
+	if (!ret)
+		ret = vmig_hello_local(&mine, s->daemon->config->node, err);
+	if (!ret)
+		ret = vmig_hello_check(&mine, &theirs, err);
+	if (!ret)
+		ret = vmig_hello_check_vendor(&mine, &theirs, err);
+	if (ret) {
+		vmig_err_prefix(err, "node %s: ", s->peer->name);
+		return ret;
+	}
+	if (strcmp(theirs.node, s->peer->name))
+		return vmig_err_set(err, EPROTO,
+				    "at %s there is node %s, not node %s: see [peers] in agent.conf",
+				    s->peer->address, theirs.node,
+				    s->peer->name);
+	vmig_nodes_learn(s->daemon->nodes, s->peer->name, greeting);
+	return check_processor(s, err);
 }
 
 /* The source puts this node's name in front of what is said from here on. */

@@ -28,9 +28,17 @@ static void on_status(void *arg, struct json_object *ret, const char *why)
 {
 	struct vmig_machine *m = arg;
 	struct vmig_mig_info *info;
+	const char *status;
 
 	if (why) {
 		vmig_log("VM %s: %s", m->name, why);
+		return;
+	}
+	/* Its guest has never run, and nobody waits for it any more. */
+	status = vmig_json_string(ret, "status");
+	if (status && !strcmp(status, "prelaunch")) {
+		vmig_log("VM %s was being started: ended", m->name);
+		vmig_machine_kill(m);
 		return;
 	}
 	m->running = vmig_json_uint(ret, "running", 0);

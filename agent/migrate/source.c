@@ -227,22 +227,14 @@ void vmig_source_roll_back(struct vmig_source *s, const char *why)
 static void on_greeted(void *arg, struct json_object *msg)
 {
 	struct vmig_source *s = arg;
-	struct vmig_hello mine, theirs;
 	struct json_object *setup;
 	char token[VMIG_TOKEN_TEXT];
 	struct vmig_err err;
+	int ret;
 
-	if (vmig_hello_decode(msg, &theirs, &err) ||
-	    vmig_hello_local(&mine, s->daemon->config->node, &err) ||
-	    vmig_hello_check(&mine, &theirs, &err)) {
-		vmig_source_fail(s, EPROTO, "node %s: %s", s->peer->name,
-				 err.text);
-		return;
-	}
-	if (strcmp(theirs.node, s->peer->name)) {
-		vmig_source_fail(s, EPROTO,
-				 "at %s there is node %s, not node %s: see [peers] in agent.conf",
-				 s->peer->address, theirs.node, s->peer->name);
+	ret = vmig_preflight_node(s, msg, &err);
+	if (ret) {
+		vmig_source_fail(s, -ret, "%s", err.text);
 		return;
 	}
 	vmig_conn_heartbeat(s->control);
@@ -250,13 +242,16 @@ static void on_greeted(void *arg, struct json_object *msg)
 	setup = vmig_json_new("setup");
 	vmig_json_add_string(setup, "token", token);
 	vmig_json_add_string(setup, "vm", s->m->name);
-	vmig_json_add_uint(setup, "at_timeout", s->request.at_timeout);
-	vmig_json_add_uint(setup, "stop_limit", s->request.stop_limit);
 	vmig_json_add_string(setup, "definition", s->m->text);
+	if (vmig_processor_is_frozen(s->m))
+		json_object_object_add(setup, "cpu",
+				       vmig_cpu_state_encode(s->m->cpu));
 	vmig_json_add_uint(setup, "channels", s->nchannels);
 	vmig_json_add_bool(setup, "verify", s->request.verify);
 	vmig_json_add_uint(setup, "timeout", s->request.timeout);
 	vmig_json_add_uint(setup, "max_blackout", s->request.max_blackout);
+	vmig_json_add_uint(setup, "at_timeout", s->request.at_timeout);
+	vmig_json_add_uint(setup, "stop_limit", s->request.stop_limit);
 	vmig_source_enter(s, VMIG_STEP_SETUP);
 	vmig_conn_send(s->control, setup);
 }
@@ -286,13 +281,13 @@ void vmig_source_channels_ready(struct vmig_source *s)
 		.vm = s->m->name,
 		.node = s->peer->name,
 		.role = VMIG_ROLE_SOURCE,
-		.at_timeout = s->request.at_timeout,
-		.stop_limit = s->request.stop_limit,
 		.nsockets = s->nchannels,
 		.verify = s->request.verify,
 		.bandwidth = s->request.bandwidth,
 		.max_blackout = s->request.max_blackout,
 		.timeout = s->request.timeout,
+		.at_timeout = s->request.at_timeout,
+		.stop_limit = s->request.stop_limit,
 	};
 	struct vmig_err err;
 	unsigned int i;

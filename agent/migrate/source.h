@@ -140,6 +140,8 @@ int vmig_preflight_source(struct vmig_daemon *daemon,
 			  const struct vmig_request *request,
 			  struct vmig_err *err);
 void vmig_preflight_qemu(struct vmig_source *s);
+int vmig_preflight_node(struct vmig_source *s, struct json_object *greeting,
+			struct vmig_err *err);
 
 /* outcome.c APIs: */
 void vmig_outcome_ask(struct vmig_source *s);

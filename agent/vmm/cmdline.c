@@ -53,6 +53,7 @@ static const struct {
 	{ "-preconfig", NULL, "the agent starts and stops the VM" },
 	{ "-no-shutdown", NULL, "a VM that is shut down ends its QEMU" },
 	{ "-readconfig", NULL, "write the options into extra =" },
+	{ "-cpu", NULL, "set cpu = or cpu-policy = in [vm]" },
 	{ "-accel", NULL, "set accel = in agent.conf" },
 	{ "-enable-kvm", NULL, "set accel = in agent.conf" },
 };
@@ -307,9 +308,12 @@ static void add_control(struct args *a, const struct vmig_cmdline_params *p)
 	add(a, "chardev=vmig-qmp,mode=control");
 	add(a, "-pidfile");
 	add(a, "%s/%s/pid", p->config->run, p->def->name);
+	/*
+	 * It runs only when the agent says `cont`: when its processor is set
+	 * up, or at the commit.
+	 */
+	add(a, "-S");
 	if (p->incoming) {
-		/* It runs only when the agent says `cont`: the commit. */
-		add(a, "-S");
 		add(a, "-incoming");
 		add(a, "defer");
 	}
@@ -334,7 +338,7 @@ int vmig_cmdline_build(const struct vmig_cmdline_params *p, char ***argv,
 	add(&a, "%s", p->config->accel);
 	add_memory(&a, p);
 	add(&a, "-cpu");
-	add(&a, "%s", *def->cpu ? def->cpu : "host");
+	add(&a, "%s", p->cpu);
 	add(&a, "-smp");
 	add(&a, "%u", def->vcpus);
 	add(&a, "-nodefaults");

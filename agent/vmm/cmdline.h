@@ -10,12 +10,14 @@
 
 /**
  * struct vmig_cmdline_params - what is not in the definition
+ * @cpu: the processor's model, for -cpu
  * @qmp_fd: listening socket that QEMU inherits
- * @incoming: start stopped, waiting for migrate-incoming
+ * @incoming: wait for migrate-incoming; it starts stopped either way
  */
 struct vmig_cmdline_params {
 	const struct vmig_config *config;
 	const struct vmig_definition *def;
+	const char *cpu;
 	int qmp_fd;
 	bool incoming;
 };

@@ -72,7 +72,7 @@ static int clean(struct vmig_machine *m)
 {
 	/* The log stays: it is what is left to look at. */
 	static const char * const files[] = {
-		"qmp.sock", "pid", "definition.ini",
+		"qmp.sock", "pid", "cpu", "definition.ini",
 	};
 	char path[LAUNCH_PATH_MAX], tap[IFNAMSIZ];
 	struct vmig_err err;
@@ -137,6 +137,11 @@ static void say_why(struct vmig_machine *m, char *why, size_t size)
 	char path[LAUNCH_PATH_MAX], words[512];
 	int status = 0;
 
+	if (m->failure) {
+		snprintf(why, size, "%s", m->failure);
+		waitpid(m->pid, NULL, WNOHANG);
+		return;
+	}
 	/* Not known of a QEMU that an earlier daemon started. */
 	if (waitpid(m->pid, &status, WNOHANG) == m->pid && WIFSIGNALED(status)) {
 		snprintf(why, size, "QEMU of VM %s was killed by signal %d (%s)",
@@ -164,7 +169,7 @@ static void answer_waiting(struct vmig_machine *m, const char *why)
 static void handle_death(struct vmig_machine *m)
 {
 	const struct vmig_machine_ops *ops = m->ops;
-	char why[640];
+	char why[VMIG_TEXT_MAX + 1];
 
 	say_why(m, why, sizeof(why));
 	if (!m->ended)
@@ -179,6 +184,8 @@ static void handle_death(struct vmig_machine *m)
 	m->pid = 0;
 	m->running = false;
 	m->incoming = false;
+	free(m->failure);
+	m->failure = NULL;
 	answer_waiting(m, why);
 	/* A migration claims the memory: it has to let go before it can go. */
 	if (ops) {
@@ -196,6 +203,14 @@ static int on_death(sd_event_source *source, int fd, uint32_t revents,
 	(void)revents;
 	handle_death(arg);
 	return 0;
+}
+
+/* Its QEMU is there and must not stay: users will hear @why. */
+static void fail_start(struct vmig_machine *m, const char *why)
+{
+	free(m->failure);
+	m->failure = strdup(why);
+	vmig_machine_kill(m);
 }
 
 static void on_event(void *arg, const char *name, struct json_object *data)
@@ -224,21 +239,40 @@ static const struct vmig_qmp_ops qmp_ops = {
 	.closed = on_closed,
 };
 
-static void on_status(void *arg, struct json_object *ret, const char *why)
+static void on_started(void *arg, struct json_object *ret, const char *why)
 {
 	struct vmig_machine *m = arg;
 	uint32_t request = m->start_request;
 
+	(void)ret;
+	if (why) {
+		fail_start(m, why);
+		return;
+	}
+	m->start_request = 0;
+	if (request)
+		vmig_daemon_answer(m->daemon, request, 0, NULL, NULL);
+}
+
+/* QEMU is there; the guest has not run. */
+static void on_status(void *arg, struct json_object *ret, const char *why)
+{
+	struct vmig_machine *m = arg;
+	struct vmig_err err;
+
+	(void)ret;
 	if (why) {
 		/* Dead: on_death() has the better words. Deaf: end it. */
 		vmig_machine_kill(m);
 		return;
 	}
-	m->running = vmig_json_uint(ret, "running", 0);
-	m->start_request = 0;
-	if (request)
-		vmig_daemon_answer(m->daemon, request, 0, NULL, NULL);
-	if (m->ops && m->ops->ready)
+	if (vmig_processor_install(m, &err)) {
+		fail_start(m, err.text);
+		return;
+	}
+	if (!m->incoming)
+		vmig_qmp_call(m->qmp, "cont", NULL, on_started, m);
+	else if (m->ops && m->ops->ready)
 		m->ops->ready(m->ops_arg);
 }
 
@@ -332,11 +366,13 @@ int vmig_machine_taps_up(struct vmig_machine *m, struct vmig_err *err)
 	return 0;
 }
 
-static int spawn(struct vmig_machine *m, bool incoming, struct vmig_err *err)
+static int spawn(struct vmig_machine *m, bool incoming, const char *model,
+		 struct vmig_err *err)
 {
 	struct vmig_cmdline_params params = {
 		.config = m->daemon->config,
 		.def = m->def,
+		.cpu = model,
 		.incoming = incoming,
 	};
 	char path[LAUNCH_PATH_MAX], log[LAUNCH_PATH_MAX];
@@ -375,15 +411,19 @@ out:
 int vmig_machine_start(struct vmig_machine *m, bool incoming,
 		       struct vmig_err *err)
 {
+	char model[VMIG_CPU_MODEL_MAX];
 	int ret;
 
+	ret = vmig_processor_prepare(m, incoming, model, err);
+	if (ret)
+		return ret;
 	ret = make_folders(m, err);
 	if (!ret)
 		ret = make_taps(m, err);
 	if (!ret && !incoming)
 		ret = vmig_machine_taps_up(m, err);
 	if (!ret)
-		ret = spawn(m, incoming, err);
+		ret = spawn(m, incoming, model, err);
 	if (ret) {
 		if (m->pidfd >= 0)
 			vmig_machine_kill(m);

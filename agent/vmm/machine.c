@@ -84,6 +84,8 @@ void vmig_machine_free(struct vmig_machine *m)
 	sd_event_source_disable_unref(m->cleaning);
 	if (m->pidfd >= 0)
 		close(m->pidfd);
+	free(m->cpu);
+	free(m->failure);
 	free(m->def);
 	free(m->text);
 	free(m);

@@ -11,9 +11,11 @@
 #include <systemd/sd-event.h>
 
 #include "../definition.h"
+#include "processor.h"
 #include "qmp.h"
 
 struct vmig_announce;
+struct vmig_cpu_state;
 struct vmig_daemon;
 struct vmig_resume;
 
@@ -37,9 +39,11 @@ struct vmig_machine_ops {
  * struct vmig_machine - one VM
  * @text: the definition as its owner wrote it
  * @owned: this node may run it: its definition is in the definitions folder
+ * @cpu: what it sees of the processor, once that is decided; or NULL
  * @pidfd: of its QEMU, -1 without; @pid and @qmp go with it
  * @running: the guest's vCPUs run, as far as QEMU told
  * @ended: this side decided to end its QEMU; its death is no news
+ * @failure: why, if users should know; owned, or NULL
  * @cleaning: QEMU is dead and its memory still claimed: try again
  * @ops: set by a migration with vmig_machine_use(), else NULL
  * @start_request: answered when QEMU answers, or is dead
@@ -52,6 +56,7 @@ struct vmig_machine {
 	struct vmig_definition *def;
 	char *text;
 	bool owned;
+	struct vmig_cpu_state *cpu;
 
 	pid_t pid;
 	int pidfd;
@@ -60,6 +65,7 @@ struct vmig_machine {
 	bool incoming;
 	bool running;
 	bool ended;
+	char *failure;
 
 	const struct vmig_machine_ops *ops;
 	void *ops_arg;

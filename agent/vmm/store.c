@@ -4,62 +4,44 @@
  *
  *	definitions/NAME.ini		this node may run the VM
  *	definitions/NAME.arrived	the token of the migration that brought it
+ *	definitions/NAME.cpu		the processor that the VM sees
  *	run/NAME/definition.ini		the VM arrives, or runs
+ *	run/NAME/cpu			the processor that it arrives with
  *
- * The first two are the durable half of a commit: a node that was restarted
- * still knows that a migration brought it the VM.
+ * The first three are the durable half of a commit: a node that was restarted
+ * still knows that a migration brought it the VM, and how it saw the processor.
  */
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
+
+#include <json-c/json.h>
 
 #include "../cluster/token.h"
 #include "../daemon.h"
+#include "../file.h"
 #include "machine.h"
 
 #define STORE_PATH_MAX (PATH_MAX + NAME_MAX + 32)
 
-static int write_file(const char *path, const char *text, struct vmig_err *err)
+/* What is frozen at @path; without anything frozen there is no file. */
+static int write_cpu(const struct vmig_machine *m, const char *path,
+		     struct vmig_err *err)
 {
-	size_t left = strlen(text);
-	char scratch[STORE_PATH_MAX + 8];
-	int fd, ret = 0;
+	struct json_object *o;
+	int ret;
 
-	snprintf(scratch, sizeof(scratch), "%s.new", path);
-	fd = open(scratch, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return vmig_err_set(err, errno, "%s: %s", scratch,
-				    strerror(errno));
-	while (left) {
-		ssize_t n = write(fd, text, left);
-
-		if (n < 0)
-			break;
-		text += n;
-		left -= (size_t)n;
+	if (!vmig_processor_is_frozen(m)) {
+		unlink(path);
+		return 0;
 	}
-	if (left || fsync(fd) || rename(scratch, path)) {
-		ret = vmig_err_set(err, errno, "%s: %s", path, strerror(errno));
-		unlink(scratch);
-	}
-	close(fd);
-	return ret;
-}
-
-static int sync_folder(const char *path, struct vmig_err *err)
-{
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int ret = 0;
-
-	if (fd < 0 || fsync(fd))
-		ret = vmig_err_set(err, errno, "%s: %s", path, strerror(errno));
-	if (fd >= 0)
-		close(fd);
+	o = vmig_cpu_state_encode(m->cpu);
+	ret = vmig_file_write(path, json_object_to_json_string_ext(o,
+				JSON_C_TO_STRING_PLAIN), err);
+	json_object_put(o);
 	return ret;
 }
 
@@ -78,14 +60,18 @@ int vmig_store_own(struct vmig_machine *m, const uint8_t *token,
 	if (token) {
 		vmig_token_text(token, text);
 		snprintf(path, sizeof(path), "%s/%s.arrived", folder, m->name);
-		ret = write_file(path, text, err);
+		ret = vmig_file_write(path, text, err);
 		if (ret)
 			return ret;
 	}
+	snprintf(path, sizeof(path), "%s/%s.cpu", folder, m->name);
+	ret = write_cpu(m, path, err);
+	if (ret)
+		return ret;
 	snprintf(path, sizeof(path), "%s/%s.ini", folder, m->name);
-	ret = write_file(path, m->text, err);
+	ret = vmig_file_write(path, m->text, err);
 	if (!ret)
-		ret = sync_folder(folder, err);
+		ret = vmig_file_sync_folder(folder, err);
 	if (!ret)
 		m->owned = true;
 	return ret;
@@ -103,7 +89,9 @@ void vmig_store_disown(struct vmig_machine *m)
 	unlink(path);
 	snprintf(path, sizeof(path), "%s/%s.arrived", folder, m->name);
 	unlink(path);
-	if (sync_folder(folder, &err))
+	snprintf(path, sizeof(path), "%s/%s.cpu", folder, m->name);
+	unlink(path);
+	if (vmig_file_sync_folder(folder, &err))
 		vmig_log("VM %s: %s", m->name, err.text);
 }
 
@@ -111,10 +99,16 @@ void vmig_store_disown(struct vmig_machine *m)
 int vmig_store_incoming(struct vmig_machine *m, struct vmig_err *err)
 {
 	char path[STORE_PATH_MAX];
+	int ret;
 
+	snprintf(path, sizeof(path), "%s/%s/cpu", m->daemon->config->run,
+		 m->name);
+	ret = write_cpu(m, path, err);
+	if (ret)
+		return ret;
 	snprintf(path, sizeof(path), "%s/%s/definition.ini",
 		 m->daemon->config->run, m->name);
-	return write_file(path, m->text, err);
+	return vmig_file_write(path, m->text, err);
 }
 
 /* vmig_store_arrived() - Did this migration bring the VM here, on record? */
@@ -140,35 +134,42 @@ bool vmig_store_arrived(struct vmig_daemon *daemon, const char *vm,
 	return !strcmp(text, found);
 }
 
-static int make_folder(const char *path, struct vmig_err *err)
-{
-	char part[PATH_MAX];
-	char *slash;
-
-	snprintf(part, sizeof(part), "%s", path);
-	for (slash = strchr(part + 1, '/'); slash;
-	     slash = strchr(slash + 1, '/')) {
-		*slash = '\0';
-		if (mkdir(part, 0755) && errno != EEXIST)
-			goto err_say;
-		*slash = '/';
-	}
-	if (mkdir(part, 0700) && errno != EEXIST)
-		goto err_say;
-	return 0;
-
-err_say:
-	return vmig_err_set(err, errno, "%s: %s", part, strerror(errno));
-}
-
 int vmig_store_folders(struct vmig_daemon *daemon, struct vmig_err *err)
 {
-	int ret = make_folder(daemon->config->definitions, err);
+	int ret = vmig_file_make_folder(daemon->config->definitions, err);
 
-	return ret ? ret : make_folder(daemon->config->run, err);
+	return ret ? ret : vmig_file_make_folder(daemon->config->run, err);
 }
 
-static void load_one(struct vmig_daemon *daemon, const char *path, bool owned)
+/* A state of another policy is left of a change that did not end. */
+static void load_cpu(struct vmig_machine *m, const char *path)
+{
+	struct vmig_cpu_state *cpu;
+	struct json_object *o;
+	struct vmig_err err;
+	char *text;
+
+	if (access(path, F_OK))
+		return;
+	if (vmig_keyfile_read(path, &text, &err)) {
+		vmig_log("VM %s: %s", m->name, err.text);
+		return;
+	}
+	o = json_tokener_parse(text);
+	cpu = calloc(1, sizeof(*cpu));
+	if (cpu && vmig_cpu_state_decode(o, cpu, &err))
+		vmig_log("VM %s: %s: %s", m->name, path, err.text);
+	else if (cpu && !strcmp(cpu->policy, m->def->cpu_policy))
+		m->cpu = cpu;
+	if (m->cpu != cpu)
+		free(cpu);
+	json_object_put(o);
+	free(text);
+}
+
+/* @path is of the definition and @cpu of the processor. */
+static void load_one(struct vmig_daemon *daemon, const char *path,
+		     const char *cpu, bool owned)
 {
 	struct vmig_definition *def = calloc(1, sizeof(*def));
 	struct vmig_machine *m;
@@ -177,12 +178,16 @@ static void load_one(struct vmig_daemon *daemon, const char *path, bool owned)
 
 	if (!def)
 		return;
-	if (vmig_definition_load(path, def, &text, &err) ||
-	    (!vmig_machine_find(daemon, def->name) &&
-	     vmig_machine_new(&m, daemon, text, path, &err)))
+	if (vmig_definition_load(path, def, &text, &err)) {
 		vmig_log("%s", err.text);
-	else if (owned)
-		vmig_machine_find(daemon, def->name)->owned = true;
+	} else if (!vmig_machine_find(daemon, def->name)) {
+		if (vmig_machine_new(&m, daemon, text, path, &err)) {
+			vmig_log("%s", err.text);
+		} else {
+			m->owned = owned;
+			load_cpu(m, cpu);
+		}
+	}
 	free(text);
 	free(def);
 }
@@ -190,7 +195,7 @@ static void load_one(struct vmig_daemon *daemon, const char *path, bool owned)
 /* vmig_store_load() - What the last daemon left, owned VMs first. */
 int vmig_store_load(struct vmig_daemon *daemon, struct vmig_err *err)
 {
-	char path[STORE_PATH_MAX];
+	char path[STORE_PATH_MAX], cpu[STORE_PATH_MAX];
 	struct dirent *entry;
 	DIR *dir;
 
@@ -206,7 +211,9 @@ int vmig_store_load(struct vmig_daemon *daemon, struct vmig_err *err)
 			continue;
 		snprintf(path, sizeof(path), "%s/%s",
 			 daemon->config->definitions, entry->d_name);
-		load_one(daemon, path, true);
+		snprintf(cpu, sizeof(cpu), "%.*s.cpu",
+			 (int)(strlen(path) - 4), path);
+		load_one(daemon, path, cpu, true);
 	}
 	closedir(dir);
 
@@ -217,8 +224,10 @@ int vmig_store_load(struct vmig_daemon *daemon, struct vmig_err *err)
 	while ((entry = readdir(dir))) {
 		snprintf(path, sizeof(path), "%s/%s/definition.ini",
 			 daemon->config->run, entry->d_name);
+		snprintf(cpu, sizeof(cpu), "%s/%s/cpu", daemon->config->run,
+			 entry->d_name);
 		if (entry->d_name[0] != '.' && !access(path, F_OK))
-			load_one(daemon, path, false);
+			load_one(daemon, path, cpu, false);
 	}
 	closedir(dir);
 	return 0;

@@ -4,12 +4,13 @@
 CLI_FLAGS := -Wno-missing-prototypes -D_GNU_SOURCE -I$(TOP)/agent -I$(TOP)/uapi \
 	$(shell pkg-config --cflags json-c libnl-genl-3.0)
 CONFIG_SRCS := agent/err.c agent/keyfile.c agent/value.c agent/config.c \
-	agent/definition.c
+	agent/definition.c agent/definition_set.c \
+	$(patsubst $(TOP)/%,%,$(wildcard $(TOP)/agent/cpu/*.c))
 
 TESTS += config_test
 config_test-srcs := selftests/t0/config_test.c $(CONFIG_SRCS)
 config_test-flags := $(CLI_FLAGS)
-config_test-libs := -linih
+config_test-libs := -linih $(shell pkg-config --libs json-c)
 
 TESTS += report_test
 report_test-srcs := selftests/t0/report_test.c agent/cli/report.c \

@@ -90,7 +90,7 @@ static const struct bad bad_configs[] = {
 	{ "name=a\n", "agent.conf:1: name: a key must follow a [section]" },
 	{ "[nodes]\n", "agent.conf:1: there is no section [nodes]; there are [node] and [peers]" },
 	{ "[node]\n\nnmae = a\n",
-	  "agent.conf:3: nmae: there is no such key here; there are name, address, port, definitions, run, memory, qemu, accel" },
+	  "agent.conf:3: nmae: there is no such key here; there are name, address, port, definitions, run, state, memory, qemu, accel" },
 	{ "[node]\nname = a b\n",
 	  "agent.conf:2: name: \"a b\" cannot be the name of a node or VM: 1 to 63 of A-Z a-z 0-9 . _ -, a letter, digit or _ first" },
 	{ "[node]\nname = a\nname = b\n", "agent.conf:3: name: given twice" },
@@ -206,6 +206,7 @@ TEST_F(definition, defaults)
 	EXPECT_EQ(1, def->vcpus);
 	EXPECT_STREQ("pc", def->machine);
 	EXPECT_STREQ("host", def->cpu);
+	EXPECT_STREQ("host", def->cpu_policy);
 	EXPECT_STREQ("", def->kernel);
 	EXPECT_STREQ("", def->extra);
 	EXPECT_EQ(0, def->ndisks);
@@ -276,6 +277,51 @@ TEST_F(definition, full)
 	EXPECT_EQ(0, def->nics[1].naddresses);
 }
 
+TEST_F(definition, policies)
+{
+	static const char * const good[] = {
+		"cpu-policy = cluster", "cpu-policy = custom:x86-64-v2,-aes",
+		"cpu = host\ncpu-policy = hyperv-r2", "cpu = EPYC",
+		"cpu = EPYC\ncpu-policy = host",
+	};
+	char text[128];
+	size_t i;
+
+	for (i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		snprintf(text, sizeof(text), "[vm]\nname = a\n%s\n", good[i]);
+		EXPECT_EQ(0, vmig_definition_parse(text, "x", self->def,
+						   &err)) {
+			TH_LOG("%s: %s", good[i], err.text);
+		}
+	}
+}
+
+/* The text before and after. */
+TEST_F(definition, set)
+{
+	static const char * const cases[][2] = {
+		{ "[vm]\nname = a\n",
+		  "[vm]\ncpu-policy = new\nname = a\n" },
+		{ "# mine\n[vm]\nname = a\ncpu-policy = old\ncpu-policy-not = 1\n",
+		  "# mine\n[vm]\ncpu-policy = new\nname = a\ncpu-policy-not = 1\n" },
+		/* another section's, another value's, a comment's */
+		{ "[disk x]\ncpu-policy = 1\n[vm]\ncmdline = a\n  cpu-policy = 2\n;cpu-policy = 3\n",
+		  "[disk x]\ncpu-policy = 1\n[vm]\ncpu-policy = new\ncmdline = a\n  cpu-policy = 2\n;cpu-policy = 3\n" },
+		{ "[vm]\nname = a\n\n[nic n]\n[vm]\ncpu-policy=old",
+		  "[vm]\ncpu-policy = new\nname = a\n\n[nic n]\n[vm]\n" },
+		{ "[vm]", "[vm]\ncpu-policy = new\n" },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char *text = vmig_definition_set(cases[i][0], "cpu-policy",
+						 "new");
+
+		EXPECT_STREQ(cases[i][1], text);
+		free(text);
+	}
+}
+
 static const struct bad bad_definitions[] = {
 	{ "", "x: [vm] name = is missing" },
 	{ "[vm]\nname = ..\n",
@@ -297,6 +343,12 @@ static const struct bad bad_definitions[] = {
 	{ "[vm]\nmemory = 3M\n", "x:2: memory: 3M is not a multiple of 2M" },
 	{ "[vm]\nvcpus = 0\n",
 	  "x:2: vcpus: \"0\" is not a number from 1 to 255" },
+	{ "[vm]\nname = a\ncpu = EPYC\ncpu-policy = cluster\n",
+	  "x: [vm] cpu = EPYC is a model chosen by hand, which goes with cpu-policy = host only: a policy chooses the model itself; remove cpu = or cpu-policy =" },
+	{ "[vm]\ncpu-policy = clustr\n",
+	  "x:2: cpu-policy: no processor policy is called \"clustr\" (did you mean cluster?); policies are host, hyperv-r2, hyperv-r2-strict, cluster, x86-64-v2, x86-64-v3, x86-64-v4 and custom:+FEATURE,-FEATURE,..." },
+	{ "[vm]\ncpu-policy = custom:+avx,-avx\n",
+	  "x:2: cpu-policy: the policy has both +avx and -avx: leave one of them out" },
 	{ "[vm]\nmachine = pc q35\n",
 	  "x:2: machine: \"pc q35\" has a blank in it" },
 	{ "[vm]\nname = a\ninitrd = /i\n",

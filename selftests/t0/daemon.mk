@@ -14,6 +14,7 @@ qmp_test-libs := $(DAEMON_LIBS)
 TESTS += peer_test
 peer_test-srcs := selftests/t0/peer_test.c agent/cluster/message.c \
 	agent/cluster/handshake.c agent/cluster/token.c agent/err.c \
-	agent/definition.c agent/keyfile.c agent/value.c
+	agent/definition.c agent/keyfile.c agent/value.c \
+	$(patsubst $(TOP)/%,%,$(wildcard $(TOP)/agent/cpu/*.c))
 peer_test-flags := $(DAEMON_FLAGS)
 peer_test-libs := $(DAEMON_LIBS)

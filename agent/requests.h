@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What the handlers of requests have in common. */
+#ifndef VMIG_REQUESTS_H
+#define VMIG_REQUESTS_H
+
+#include <stdbool.h>
+
+#include "daemon.h"
+
+struct json_object;
+struct vmig_machine;
+
+/* requests.c APIs: */
+void vmig_request_fail(struct vmig_daemon *daemon, uint32_t request, int ret,
+		       const struct vmig_err *err);
+/* Puts @o. */
+void vmig_request_tell(struct vmig_daemon *daemon, uint32_t request,
+		       struct json_object *o);
+/* NULL if there is none, and that is answered. */
+struct vmig_machine *vmig_request_machine(struct vmig_daemon *daemon,
+					  const struct vmig_request *request);
+/* True if the VM may not be changed now, and that is answered. */
+bool vmig_request_refuse_busy(struct vmig_daemon *daemon,
+			      const struct vmig_request *request,
+			      const struct vmig_machine *m, const char *what);
+
+/* requests_define.c APIs: */
+void vmig_request_define(struct vmig_daemon *daemon,
+			 const struct vmig_request *request);
+void vmig_request_set(struct vmig_daemon *daemon,
+		      const struct vmig_request *request);
+
+/* requests_cpu.c APIs: */
+void vmig_request_start(struct vmig_daemon *daemon,
+			const struct vmig_request *request);
+void vmig_request_cpu_show(struct vmig_daemon *daemon,
+			   const struct vmig_request *request);
+void vmig_request_cpu_baseline(struct vmig_daemon *daemon,
+			       const struct vmig_request *request);
+void vmig_request_cpu_check(struct vmig_daemon *daemon,
+			    const struct vmig_request *request);
+struct json_object *vmig_request_processor(struct vmig_machine *m);
+
+#endif /* VMIG_REQUESTS_H */
