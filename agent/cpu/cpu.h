@@ -159,9 +159,14 @@ int vmig_cpu_policy_visible(const char *text, const struct vmig_cpu *here,
 			    unsigned int nnodes, struct vmig_cpu_set *visible,
 			    struct vmig_err *err);
 
-/* "host,-avx2,...": the model for QEMU. Return: 0 or -E2BIG. */
-int vmig_cpu_qemu(const struct vmig_cpu *here,
-		  const struct vmig_cpu_set *visible, char *text, size_t size);
+/*
+ * How many bits a VM's physical addresses have: what all of @nodes have, which
+ * for any policy but "cluster" is @here alone, and no more than QEMU's own
+ * choice, so that VMs can move where there are fewer.
+ */
+unsigned int vmig_cpu_policy_phys_bits(const struct vmig_cpu *here,
+				       const struct vmig_cpu *const *nodes,
+				       unsigned int nnodes);
 
 /**
  * vmig_cpu_freeze() - The table that a guest will see for its whole life.
@@ -200,6 +205,7 @@ unsigned int vmig_cpu_rules(const struct vmig_cpuid *frozen,
  * struct vmig_cpu_state - what travels with a VM about its processor
  * @policy: as in its definition
  * @node: where it was frozen
+ * @phys_bits: for its first start; then the frozen table has it
  * @hidden: features that node had and the policy hides
  * @filtered: a filter has answered from the first instruction on
  */
@@ -208,6 +214,7 @@ struct vmig_cpu_state {
 	char node[256];
 	char vendor[13];
 	uint32_t tsc_khz;
+	unsigned int phys_bits;
 	bool filtered;
 	struct vmig_cpu_set visible;
 	struct vmig_cpu_set hidden;
@@ -217,6 +224,10 @@ struct vmig_cpu_state {
 struct json_object *vmig_cpu_state_encode(const struct vmig_cpu_state *state);
 int vmig_cpu_state_decode(struct json_object *o, struct vmig_cpu_state *state,
 			  struct vmig_err *err);
+
+/* "host,-avx2,...": the model for QEMU on @here. Return: 0 or -E2BIG. */
+int vmig_cpu_qemu(const struct vmig_cpu *here,
+		  const struct vmig_cpu_state *state, char *text, size_t size);
 
 /* One line a reason, by feature name. */
 struct vmig_cpu_reasons {

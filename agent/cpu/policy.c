@@ -9,6 +9,8 @@
 #include "xstate.h"
 
 #define CUSTOM "custom"
+/* 1 TiB: what QEMU gives a VM that asks for nothing else. */
+#define QEMU_PHYS_BITS 40
 
 enum base {
 	BASE_HOST, BASE_R2, BASE_R2_STRICT, BASE_CLUSTER, BASE_V2, BASE_V3,
@@ -304,15 +306,40 @@ int vmig_cpu_policy_visible(const char *text, const struct vmig_cpu *here,
 	return 0;
 }
 
-int vmig_cpu_qemu(const struct vmig_cpu *here,
-		  const struct vmig_cpu_set *visible, char *text, size_t size)
+unsigned int vmig_cpu_policy_phys_bits(const struct vmig_cpu *here,
+				       const struct vmig_cpu *const *nodes,
+				       unsigned int nnodes)
 {
-	size_t used = snprintf(text, size, "host");
-	unsigned int i;
+	unsigned int bits = QEMU_PHYS_BITS, i;
 
+	if (here->phys_bits < bits)
+		bits = here->phys_bits;
+	for (i = 0; i < nnodes; i++)
+		if (!strcmp(nodes[i]->vendor, here->vendor) &&
+		    nodes[i]->phys_bits < bits)
+			bits = nodes[i]->phys_bits;
+	return bits;
+}
+
+int vmig_cpu_qemu(const struct vmig_cpu *here,
+		  const struct vmig_cpu_state *state, char *text, size_t size)
+{
+	unsigned int bits = state->phys_bits, i;
+	size_t used;
+
+	if (state->frozen.n)
+		bits = vmig_cpuid_reg(&state->frozen, 0x80000008, 0, VMIG_EAX) &
+		       0xff;
+	used = snprintf(text, size, "host");
+	/* The host's bits up to a limit: QEMU has no "this many" for host. */
+	if (bits && used < size)
+		used += snprintf(text + used, size - used,
+				 ",host-phys-bits=on,host-phys-bits-limit=%u",
+				 bits);
 	for (i = 0; i < vmig_cpu_nfeatures && used < size; i++)
 		if (vmig_cpu_set_has(&here->features, i) &&
-		    !vmig_cpu_set_has(visible, i) && vmig_cpu_features[i].qemu)
+		    !vmig_cpu_set_has(&state->visible, i) &&
+		    vmig_cpu_features[i].qemu)
 			used += snprintf(text + used, size - used, ",-%s",
 					 vmig_cpu_features[i].qemu);
 	return used < size ? 0 : -E2BIG;

@@ -105,7 +105,7 @@ static int decide(struct vmig_machine *m, const struct vmig_cpu *here,
 {
 	const struct vmig_cpu *nodes[VMIG_PEERS_MAX + 1] = { here };
 	const char *policy = m->def->cpu_policy;
-	int ret = 1;
+	int ret = 0, nnodes = 1;
 
 	memset(state, 0, sizeof(*state));
 	snprintf(state->policy, sizeof(state->policy), "%s", policy);
@@ -115,35 +115,23 @@ static int decide(struct vmig_machine *m, const struct vmig_cpu *here,
 	state->tsc_khz = here->tsc_khz;
 	state->filtered = here->filter;
 	if (vmig_processor_needs_nodes(m))
-		ret = collect(m->daemon, nodes, here, err);
-	if (ret > 0)
+		nnodes = collect(m->daemon, nodes, here, err);
+	if (nnodes > 0)
 		ret = vmig_cpu_policy_visible(policy, here, nodes,
-					      (unsigned int)ret,
+					      (unsigned int)nnodes,
 					      &state->visible, err);
+	else
+		ret = nnodes;
 	if (ret < 0) {
 		vmig_err_prefix(err, "VM %s, cpu-policy = %s: ", m->name,
 				policy);
 		return ret;
 	}
+	state->phys_bits = vmig_cpu_policy_phys_bits(here, nodes,
+						     (unsigned int)nnodes);
 	state->hidden = here->features;
 	vmig_cpu_set_minus(&state->hidden, &state->visible);
 	return 0;
-}
-
-/* Make the table, once it is known what QEMU passes on. */
-static void freeze(struct vmig_cpu_state *state, const struct vmig_cpu *here,
-		   const struct vmig_cpuid *given)
-{
-	vmig_cpu_freeze(state->policy, given, &state->visible, &state->frozen);
-	/*
-	 * Without a filter the guest sees what the processor has. With one it
-	 * is the table and no more: what QEMU did not pass on need not be
-	 * where it moves to.
-	 */
-	if (state->filtered)
-		vmig_cpuid_features(&state->frozen, &state->visible);
-	else
-		state->visible = here->features;
 }
 
 /*
@@ -158,7 +146,6 @@ static int check_frozen(struct vmig_machine *m, const struct vmig_cpu *here,
 
 	/* The guest boots anew: from its first instruction on it is filtered. */
 	state->filtered = true;
-	vmig_cpuid_features(&state->frozen, &state->visible);
 	ret = vmig_processor_fits(m, m->daemon->config->node, here, err);
 	if (ret)
 		vmig_err_set(err, -ret,
@@ -221,7 +208,7 @@ int vmig_processor_prepare(struct vmig_machine *m, bool incoming,
 	/* A model by hand is QEMU's to expand. */
 	if (ret || !m->cpu || strcmp(m->def->cpu, "host"))
 		return ret;
-	if (vmig_cpu_qemu(here, &m->cpu->visible, model, VMIG_CPU_MODEL_MAX))
+	if (vmig_cpu_qemu(here, m->cpu, model, VMIG_CPU_MODEL_MAX))
 		return vmig_err_set(err, E2BIG,
 				    "VM %s: too many features are hidden for QEMU's command line",
 				    m->name);
@@ -287,7 +274,8 @@ int vmig_processor_install(struct vmig_machine *m, struct vmig_err *err)
 	if (!vmig_processor_is_frozen(m)) {
 		ret = read_given(m, here, fd, &given, err);
 		if (!ret)
-			freeze(m->cpu, here, &given);
+			vmig_cpu_freeze(m->cpu->policy, &given,
+					&m->cpu->visible, &m->cpu->frozen);
 	}
 	if (!ret && m->cpu->filtered)
 		ret = set_filter(m, here, fd, err);
@@ -380,6 +368,7 @@ int vmig_processor_expect(struct vmig_machine *m, struct vmig_cpu_state *state,
 	int ret = here ? decide(m, here, state, err) : -ENODEV;
 
 	if (!ret)
-		freeze(state, here, &here->cpuid);
+		vmig_cpu_freeze(state->policy, &here->cpuid, &state->visible,
+				&state->frozen);
 	return ret;
 }
