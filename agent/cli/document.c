@@ -63,10 +63,11 @@ void vmig_document_print_words(const char *head, struct json_object *array)
 		const char *word = json_object_get_string(
 			json_object_array_get_idx(array, i));
 
-		if (column > indent &&
-		    column + (int)strlen(word) + 2 > WORDS_COLUMNS)
+		if (i && column + 1 + (int)strlen(word) > WORDS_COLUMNS)
 			column = printf("\n%*s", indent, "") - 1;
-		column += printf("%s%s", word, i + 1 < n ? " " : "");
+		else if (i)
+			column += printf(" ");
+		column += printf("%s", word);
 	}
 	puts(n ? "" : "none");
 }

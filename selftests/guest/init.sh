@@ -3,7 +3,7 @@
 #
 # First process of the test guest. The kernel command line says what to do:
 #   ip=ADDR/LEN gw=ADDR ip6=ADDR/LEN	address of eth0; without one it has none
-#   vmig.run=NAME,...	memck, tcphold, sh, none (memck,tcphold)
+#   vmig.run=NAME,...	memck, tcphold, cpucheck, sh, none (memck,tcphold)
 #   vmig.mem=SIZE	memck: MiB or N% (80%)
 #   vmig.rate=N vmig.mode=MODE	memck: what to dirty (1000 random pages/s)
 #   vmig.stall_us=N vmig.report=SECS	memck: stall sampler (5000), console lines (10);
@@ -126,6 +126,10 @@ for name in $(echo "$run" | tr , ' '); do
 		;;
 	tcphold)
 		tcphold-server 7000 &
+		pids="$pids $!"
+		;;
+	cpucheck)
+		cpucheck 7002 &
 		pids="$pids $!"
 		;;
 	sh)
