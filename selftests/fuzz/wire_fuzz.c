@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <asm/byteorder.h>
+
 #include "migrate/wire.h"
 
 #define REGIONS 3
@@ -90,6 +92,77 @@ static void take_payload(const struct vmig_frame *frame, const u8 *payload)
 	default:
 		require(frame->len <= VMIG_WIRE_TEXT_MAX);
 	}
+}
+
+size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max);
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max,
+			       unsigned int seed);
+
+/* What a frame of its type must be like; what else is in it stays random. */
+static void mend(struct vmig_frame *frame, u32 seq)
+{
+	u32 len = frame->len;
+
+	frame->type = 1 + frame->type % VMIG_P_MAX;
+	frame->seq = seq;
+	frame->region = 0;
+	frame->flags &= VMIG_CHUNK_FLAGS;
+	frame->len = 0;
+	switch (frame->type) {
+	case VMIG_P_HELLO:
+		frame->len = sizeof(struct vmig_wire_hello);
+		break;
+	case VMIG_P_REGION:
+		frame->len = sizeof(struct vmig_wire_region) + 1 + len % 63;
+		break;
+	case VMIG_P_CHUNK:
+		frame->region = len % REGIONS;
+		frame->count = 1 + frame->count % 4;
+		frame->first = frame->first % 4 * VMIG_WIRE_CHUNK_PAGES;
+		frame->len = frame->count * sizeof(struct vmig_wire_run) +
+			     len / REGIONS % 4 * VMIG_WIRE_PAGE_SIZE;
+		return;
+	case VMIG_P_FINAL_END:
+	case VMIG_P_FINAL_ACK:
+		frame->len = sizeof(struct vmig_wire_tally);
+		break;
+	case VMIG_P_VERIFY:
+		frame->len = sizeof(__le64);
+		break;
+	case VMIG_P_ABORT:
+		frame->len = len % VMIG_WIRE_TEXT_MAX;
+		return;
+	}
+	frame->flags = 0;
+	frame->count = 0;
+}
+
+/*
+ * Most mutants get whole frames, or few of them would be more than a bad
+ * header. Some stay as they are.
+ */
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max,
+			       unsigned int seed)
+{
+	struct vmig_wire_header header;
+	struct vmig_frame frame;
+	char why[VMIG_WIRE_WHY_MAX];
+	size_t at = 1;
+	u32 seq;
+
+	size = LLVMFuzzerMutate(data, size, max);
+	for (seq = 0; seed % 4 && at + sizeof(header) <= size; seq++) {
+		memcpy(&header, data + at, sizeof(header));
+		header.magic = cpu_to_le32(VMIG_WIRE_MAGIC);
+		header.version = VMIG_WIRE_VERSION;
+		if (vmig_wire_decode(&header, &frame, why, sizeof(why)))
+			break;
+		mend(&frame, seq);
+		vmig_wire_encode(&frame, &header);
+		memcpy(data + at, &header, sizeof(header));
+		at += sizeof(header) + frame.len;
+	}
+	return size;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
