@@ -62,8 +62,9 @@ struct vmig_scratch {
  *	lock
  * @shortest_pass_us: the same
  * @small_pass_us: the same, of passes that moved next to nothing; 0 before one
- * @round_data: source: data pages of this pass
- * @sending: source: the time for which this pass was blocked in sending
+ * @round_data: source: data pages of this pass; read by others
+ * @sending: source: the time for which this pass was blocked in sending; the
+ *	same
  * @scratch: owned by the channel
  */
 struct vmig_channel {

@@ -308,8 +308,10 @@ static int push_chunk(struct vmig_channel *ch, unsigned int r,
 	if (!err && ch->scratch->runs.nruns) {
 		began = ktime_get();
 		err = send_chunk(ch, r, chunk);
-		ch->sending += ktime_sub(ktime_get(), began);
-		ch->round_data += ch->scratch->runs.pages[VMIG_RUN_DATA];
+		WRITE_ONCE(ch->sending, ktime_add(ch->sending,
+						  ktime_sub(ktime_get(), began)));
+		WRITE_ONCE(ch->round_data, ch->round_data +
+			   ch->scratch->runs.pages[VMIG_RUN_DATA]);
 	}
 	vmig_channel_put_folios(ch);
 	return err;
@@ -402,8 +404,8 @@ static int push_round(struct vmig_channel *ch)
 	long visited;
 	int err;
 
-	ch->round_data = 0;
-	ch->sending = 0;
+	WRITE_ONCE(ch->round_data, 0);
+	WRITE_ONCE(ch->sending, 0);
 	visited = push_pass(ch);
 	if (visited < 0)
 		return visited;
@@ -418,7 +420,8 @@ static int push_round(struct vmig_channel *ch)
 		return err;
 	if (frame.first != ch->rounds + 1)
 		return vmig_channel_bad_frame(ch, "ROUND_ACK: first is not the round");
-	ch->sending += ktime_sub(ktime_get(), before_ack);
+	WRITE_ONCE(ch->sending, ktime_add(ch->sending,
+					  ktime_sub(ktime_get(), before_ack)));
 	if (stop_copy(ch))
 		return 0;
 	vmig_stats_round(ch, began);

@@ -123,6 +123,25 @@ void vmig_stats_tick(struct vmig_migration *m)
 	mutex_unlock(&m->lock);
 }
 
+/* Return: bytes a second that @pages in @blocked show. */
+static u64 rate_of(u64 pages, ktime_t blocked)
+{
+	return mul_u64_u64_div_u64(pages << PAGE_SHIFT, NSEC_PER_SEC,
+				   max_t(s64, ktime_to_ns(blocked), 1));
+}
+
+/* Return: bytes a second that a channel delivers, 0 if that is not known. */
+static u64 channel_rate(const struct vmig_channel *ch)
+{
+	u64 pages = READ_ONCE(ch->round_data);
+	ktime_t blocked = READ_ONCE(ch->sending);
+
+	/* What counts is a whole round, until then the one under way. */
+	if (ch->bytes_per_s || pages < RATE_PAGES || !blocked)
+		return ch->bytes_per_s;
+	return rate_of(pages, blocked);
+}
+
 /* Return: bytes a second that all channels deliver together. */
 static u64 delivery_rate(const struct vmig_migration *m)
 {
@@ -130,9 +149,10 @@ static u64 delivery_rate(const struct vmig_migration *m)
 	u64 rate = 0;
 
 	for (i = 0; i < m->nchannels; i++) {
-		if (m->channels[i].bytes_per_s)
-			known++;
-		rate += m->channels[i].bytes_per_s;
+		u64 bytes_per_s = channel_rate(&m->channels[i]);
+
+		known += !!bytes_per_s;
+		rate += bytes_per_s;
 	}
 	return known ? rate * m->nchannels / known : RATE_GUESS;
 }
@@ -231,13 +251,11 @@ static void conclude(struct vmig_migration *m)
 static void note_pass(struct vmig_channel *ch, ktime_t began)
 {
 	u64 us = ktime_us_delta(ktime_get(), began);
-	u64 sending = max_t(s64, ktime_to_ns(ch->sending), 1);
 
 	if (!ch->shortest_pass_us || us < ch->shortest_pass_us)
 		ch->shortest_pass_us = us;
 	if (ch->round_data >= RATE_PAGES)
-		ch->bytes_per_s = div64_u64((ch->round_data << PAGE_SHIFT) *
-					    NSEC_PER_SEC, sending);
+		ch->bytes_per_s = rate_of(ch->round_data, ch->sending);
 	else if (!ch->small_pass_us || us < ch->small_pass_us)
 		ch->small_pass_us = us;
 }

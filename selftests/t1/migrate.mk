@@ -11,6 +11,16 @@ TESTS += migrate_end_test
 migrate_end_test-srcs := selftests/t1/migrate_end_test.c $(PAIR_SRCS)
 migrate_end_test-libs := -lmnl
 
+TESTS += migrate_limit_test
+migrate_limit_test-srcs := selftests/t1/migrate_limit_test.c $(PAIR_SRCS)
+migrate_limit_test-libs := -lmnl
+
+TESTS += migrate_slow_test
+migrate_slow_test-srcs := selftests/t1/migrate_slow_test.c \
+	selftests/t1/peer.c kmod/migrate/wire.c $(PAIR_SRCS)
+migrate_slow_test-flags := -I$(TOP)/selftests/t0/shim -I$(TOP)/kmod
+migrate_slow_test-libs := -lmnl
+
 TESTS += migrate_wire_test
 migrate_wire_test-srcs := selftests/t1/migrate_wire_test.c \
 	selftests/t1/peer.c kmod/migrate/wire.c kmod/migrate/digest.c \

@@ -132,6 +132,53 @@ TEST_F_TIMEOUT(migrate, cancel_on_the_destination, 180)
 	check_usable(_metadata, self->pair);
 }
 
+/* Return: 0 if the other side heard of it, whatever it was doing. */
+static int cancel_after(struct pair *pair, struct side *here,
+			struct side *there, const struct plan *plan,
+			unsigned int us)
+{
+	if (pair_start(pair, plan))
+		return -1;
+	usleep(us);
+	if (side_call(here, VMIG_CMD_MIGRATION_CANCEL) ||
+	    side_wait(here, VMIG_STATE_CANCELLED) ||
+	    side_wait(there, VMIG_STATE_CANCELLED))
+		return -1;
+	return strstr(side_reason(there), ": cancelled on request") ? 0 : -1;
+}
+
+/*
+ * On a slow cable every channel is in the middle of a frame when the end comes,
+ * and what tells the peer why can only follow whole frames.
+ */
+TEST_F_TIMEOUT(migrate, cancel_in_the_middle_of_frames, 180)
+{
+	unsigned int i;
+
+	ASSERT_EQ(0, pair_impair(self->pair, "rate 60mbit limit 20000"));
+	for (i = 0; i < 10; i++)
+		ASSERT_EQ(0, cancel_after(self->pair, i % 2 ? self->b : self->a,
+					  i % 2 ? self->a : self->b,
+					  &self->plan, 30000 + 50000 * i)) {
+			TH_LOG("time %u: %s", i, side_reason(self->b));
+		}
+}
+
+/* The same at any moment of a fast one. */
+TEST_F_TIMEOUT(migrate, cancel_at_any_moment, 180)
+{
+	unsigned int i;
+
+	for (i = 0; i < 40; i++) {
+		self->plan.channels = 1 + i % 4;
+		ASSERT_EQ(0, cancel_after(self->pair, i % 2 ? self->b : self->a,
+					  i % 2 ? self->a : self->b,
+					  &self->plan, i * 3701 % 60000)) {
+			TH_LOG("time %u: %s", i, side_reason(self->b));
+		}
+	}
+}
+
 /* After the commit began nobody but an agent that knows can end it. */
 TEST_F(migrate, no_cancel_after_the_commit)
 {

@@ -89,6 +89,14 @@ static int lay_cable(struct pair *pair)
 	return err ? -1 : 0;
 }
 
+int pair_impair(struct pair *pair, const char *how)
+{
+	return pair_enter(&pair->b) ||
+	       run("tc qdisc replace dev vb root netem %s", how) ||
+	       pair_enter(&pair->a) ||
+	       run("tc qdisc replace dev va root netem %s", how) ? -1 : 0;
+}
+
 static int open_side(struct side *side, const char *options)
 {
 	const struct nl_attr attrs[] = { STR(AGENT_NODE, side->name), {} };
@@ -256,6 +264,12 @@ int side_new(struct side *side, const char *other, const struct plan *plan)
 	if (plan->timeout)
 		attrs[n++] = (struct nl_attr)U32(MIGRATION_TIMEOUT,
 						 plan->timeout);
+	if (plan->at_timeout)
+		attrs[n++] = (struct nl_attr)U32(MIGRATION_AT_TIMEOUT,
+						 plan->at_timeout);
+	if (plan->stop_limit)
+		attrs[n++] = (struct nl_attr)U32(MIGRATION_STOP_LIMIT,
+						 plan->stop_limit);
 	for (i = 0; i < plan->channels; i++)
 		attrs[n++] = (struct nl_attr)U32(MIGRATION_SOCKET,
 						 side->sockets[i]);

@@ -54,6 +54,8 @@ struct plan {
 	uint64_t bandwidth;
 	uint32_t max_blackout;
 	uint32_t timeout;
+	uint32_t at_timeout;
+	uint32_t stop_limit;
 };
 
 /*
@@ -67,6 +69,8 @@ int pair_make_vm(struct pair *pair, size_t size);
 int pair_remove_vm(struct side *side);
 int pair_connect(struct pair *pair, unsigned int channels);
 int pair_enter(const struct side *side);
+/* What netem shall do to the cable, both ways: "delay 150ms". */
+int pair_impair(struct pair *pair, const char *how);
 
 /* Hand over the sockets: both sides in SETUP, or one. */
 int pair_new(struct pair *pair, const struct plan *plan);
