@@ -184,8 +184,9 @@ static int check_unique(const struct vmig_filter *filter,
 	if (other) {
 		NL_SET_BAD_ATTR(extack, p->fd);
 		NL_SET_ERR_MSG_FMT(extack,
-				   "This virtual machine has a CPUID filter already, known as %s: it stays until the VMM ends",
-				   other->name);
+				   "This virtual machine has a CPUID filter already, known as %s%s: it stays until the VMM ends",
+				   other->name, other->net ? "" :
+				   " in a network namespace that is gone");
 		return -EEXIST;
 	}
 	if (find_name(filter->net, filter->name)) {

@@ -30,72 +30,61 @@
 #define VCPU_TRIES	100
 #define VCPU_WAIT_US	1000
 
-/* In no header that modules can include. */
-bool kvm_cpuid(struct kvm_vcpu *vcpu, u32 *eax, u32 *ebx, u32 *ecx, u32 *edx,
-	       bool exact_only);
+static const char * const symbols[] = {
+	"file_is_kvm", "kvm_get_kvm", "kvm_put_kvm", "kvm_cpuid",
+};
 
-/* What is used of KVM; valid while it has users. */
+/* What is used of KVM, in the order of symbols; valid while it has users. */
 static struct {
-	unsigned int users;
-	typeof(&kvm_cpuid) cpuid;
-	typeof(&file_is_kvm) is_vm;
-	typeof(&kvm_get_kvm) get_vm;
-	typeof(&kvm_put_kvm) put_vm;
+	bool (*is_vm)(struct file *file);
+	void (*get_vm)(struct kvm *kvm);
+	void (*put_vm)(struct kvm *kvm);
+	bool (*cpuid)(struct kvm_vcpu *vcpu, u32 *eax, u32 *ebx, u32 *ecx,
+		      u32 *edx, bool exact_only);
 } kvm_api;
 
-static DEFINE_MUTEX(hook_lock);		/* protects kvm_api and both below */
+static DEFINE_MUTEX(hook_lock);		/* protects kvm_api and all below */
+static unsigned int kvm_api_users;
 static unsigned int hook_users;
 static bool hooked;			/* outlives its users for a while */
 
-#define GET_SYMBOL(name, extack)	({				\
-	typeof(&name) __symbol = symbol_get(name);			\
-									\
-	if (!__symbol)							\
-		NL_SET_ERR_MSG_FMT(extack,				\
-				   "KVM is not loaded, or lets modules not use %s()", \
-				   #name);				\
-	__symbol;							\
-})
+static void put_symbols(unsigned int n)
+{
+	while (n--)
+		__symbol_put(symbols[n]);
+}
 
 static int get_kvm_api(struct netlink_ext_ack *extack)
 {
-	lockdep_assert_held(&hook_lock);
-	if (kvm_api.users++)
-		return 0;
-	kvm_api.is_vm = GET_SYMBOL(file_is_kvm, extack);
-	if (!kvm_api.is_vm)
-		goto err_none;
-	kvm_api.get_vm = GET_SYMBOL(kvm_get_kvm, extack);
-	if (!kvm_api.get_vm)
-		goto err_put_is_vm;
-	kvm_api.put_vm = GET_SYMBOL(kvm_put_kvm, extack);
-	if (!kvm_api.put_vm)
-		goto err_put_get_vm;
-	kvm_api.cpuid = GET_SYMBOL(kvm_cpuid, extack);
-	if (!kvm_api.cpuid)
-		goto err_put_put_vm;
-	return 0;
+	void *found[ARRAY_SIZE(symbols)];
+	unsigned int i;
 
-err_put_put_vm:
-	symbol_put(kvm_put_kvm);
-err_put_get_vm:
-	symbol_put(kvm_get_kvm);
-err_put_is_vm:
-	symbol_put(file_is_kvm);
-err_none:
-	kvm_api.users--;
-	return -EOPNOTSUPP;
+	lockdep_assert_held(&hook_lock);
+	if (kvm_api_users++)
+		return 0;
+	for (i = 0; i < ARRAY_SIZE(symbols); i++) {
+		found[i] = __symbol_get(symbols[i]);
+		if (found[i])
+			continue;
+		put_symbols(i);
+		kvm_api_users--;
+		NL_SET_ERR_MSG_FMT(extack,
+				   "KVM is not loaded, or does not let modules use %s()",
+				   symbols[i]);
+		return -EOPNOTSUPP;
+	}
+	kvm_api.is_vm = found[0];
+	kvm_api.get_vm = found[1];
+	kvm_api.put_vm = found[2];
+	kvm_api.cpuid = found[3];
+	return 0;
 }
 
 static void put_kvm_api(void)
 {
 	lockdep_assert_held(&hook_lock);
-	if (--kvm_api.users)
-		return;
-	symbol_put(kvm_cpuid);
-	symbol_put(kvm_put_kvm);
-	symbol_put(kvm_get_kvm);
-	symbol_put(file_is_kvm);
+	if (!--kvm_api_users)
+		put_symbols(ARRAY_SIZE(symbols));
 }
 
 /*
@@ -245,7 +234,7 @@ void vmig_hook_put(void)
 void vmig_hook_exit(void)
 {
 	flush_work(&remove_work);
-	WARN_ON_ONCE(hooked || kvm_api.users);
+	WARN_ON_ONCE(hooked || kvm_api_users);
 }
 
 /**

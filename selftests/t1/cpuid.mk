@@ -9,3 +9,13 @@ TESTS += cpuid_test
 cpuid_test-srcs := selftests/t1/cpuid_test.c $(CPUID_SRCS)
 cpuid_test-flags := $(CPUID_FLAGS)
 cpuid_test-libs := $(CPUID_LIBS)
+
+TESTS += cpuid_hammer_test
+cpuid_hammer_test-srcs := selftests/t1/cpuid_hammer_test.c $(CPUID_SRCS)
+cpuid_hammer_test-flags := $(CPUID_FLAGS)
+cpuid_hammer_test-libs := $(CPUID_LIBS)
+
+TESTS += cpuid_attach_test
+cpuid_attach_test-srcs := selftests/t1/cpuid_attach_test.c $(CPUID_SRCS)
+cpuid_attach_test-flags := $(CPUID_FLAGS)
+cpuid_attach_test-libs := $(CPUID_LIBS)
