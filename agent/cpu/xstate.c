@@ -137,7 +137,12 @@ void vmig_cpu_xstate_freeze(const struct vmig_cpuid *given,
 		const struct vmig_cpuid_leaf *l =
 			vmig_cpuid_find(given, VMIG_XSTATE_LEAF, i);
 
-		if (!l || !((xcr0 | xss) >> i & 1))
+		/* What has no size cannot be saved, so it cannot be used. */
+		if (!l || !l->reg[VMIG_EAX]) {
+			xcr0 &= ~(1ULL << i);
+			xss &= ~(1ULL << i);
+		}
+		if (!((xcr0 | xss) >> i & 1))
 			continue;
 		put(frozen, i, l->reg[VMIG_EAX], l->reg[VMIG_EBX],
 		    l->reg[VMIG_ECX], 0);
