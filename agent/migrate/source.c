@@ -70,8 +70,13 @@ static void finish(struct vmig_source *s)
 	else
 		snprintf(message, sizeof(message), "VM %s runs on node %s",
 			 s->m->name, s->peer->name);
-	vmig_log("migration %u of VM %s to node %s: %s", s->id, s->m->name,
-		 s->peer->name, s->error ? s->reason : "done");
+	if (s->id)
+		vmig_log("migration %u of VM %s to node %s: %s", s->id,
+			 s->m->name, s->peer->name,
+			 s->error ? s->reason : "done");
+	else
+		vmig_log("VM %s was not moved to node %s: %s", s->m->name,
+			 s->peer->name, s->reason);
 	if (s->request.id)
 		vmig_daemon_answer(s->daemon, s->request.id, s->error, message,
 				   json_object_to_json_string(o));

@@ -23,12 +23,31 @@ struct vmig_machine *vmig_machine_find(struct vmig_daemon *daemon,
 	return NULL;
 }
 
+static int check_name(struct vmig_daemon *daemon, const char *name,
+		      struct vmig_err *err)
+{
+	const struct vmig_machine *other = vmig_machine_find(daemon, name);
+	const char *state;
+
+	if (!other)
+		return 0;
+	state = vmig_machine_state(other);
+	/* As one that was cancelled does, until its QEMU and memory are gone. */
+	if (!strcmp(state, VMIG_VM_INCOMING))
+		return vmig_err_set(err, EBUSY,
+				    "VM %s is arriving here already, or an earlier migration of it is still being cleaned up: try again in a few seconds",
+				    name);
+	return vmig_err_set(err, EEXIST,
+			    "there is a VM %s already (%s): undefine it, or give one another name",
+			    name, state);
+}
+
 /**
  * vmig_machine_new() - Take a definition's @text into the list of VMs.
  * @source: stands for the text in error sentences
  *
- * Return: 0; -EEXIST if there is a VM of that name; or what the definition's
- * parser says.
+ * Return: 0; -EEXIST if there is a VM of that name, -EBUSY if it is arriving;
+ * or what the definition's parser says.
  */
 int vmig_machine_new(struct vmig_machine **machine, struct vmig_daemon *daemon,
 		     const char *text, const char *source,
@@ -54,13 +73,9 @@ int vmig_machine_new(struct vmig_machine **machine, struct vmig_daemon *daemon,
 	if (ret)
 		goto err_free;
 	strcpy(m->name, m->def->name);
-	if (vmig_machine_find(daemon, m->name)) {
-		ret = vmig_err_set(err, EEXIST,
-				   "there is a VM %s already (%s): undefine it, or give one another name",
-				   m->name, vmig_machine_state(
-				   vmig_machine_find(daemon, m->name)));
+	ret = check_name(daemon, m->name, err);
+	if (ret)
 		goto err_free;
-	}
 	LIST_INSERT_HEAD(&daemon->machines, m, entry);
 	*machine = m;
 	return 0;
