@@ -217,7 +217,7 @@ int cpuid_wait_filters(struct nl *nl, int n)
 
 void cpuid_add(struct cpuid_rules *rules, const struct cpuid_rule *rule)
 {
-	if (rules->n == CPUID_RULES_MAX)
+	if (rules->n > CPUID_RULES_MAX)
 		abort();
 	rules->rules[rules->n++] = *rule;
 }

@@ -32,9 +32,10 @@ struct cpuid_rule {
 	uint32_t reg, mask, value, hidden;
 };
 
+/* One more than the kernel takes. */
 struct cpuid_rules {
 	unsigned int n;
-	struct cpuid_rule rules[CPUID_RULES_MAX];
+	struct cpuid_rule rules[CPUID_RULES_MAX + 1];
 };
 
 struct cpuid_count {

@@ -19,3 +19,13 @@ TESTS += cpuid_attach_test
 cpuid_attach_test-srcs := selftests/t1/cpuid_attach_test.c $(CPUID_SRCS)
 cpuid_attach_test-flags := $(CPUID_FLAGS)
 cpuid_attach_test-libs := $(CPUID_LIBS)
+
+TESTS += cpuid_rules_test
+cpuid_rules_test-srcs := selftests/t1/cpuid_rules_test.c $(CPUID_SRCS)
+cpuid_rules_test-flags := $(CPUID_FLAGS)
+cpuid_rules_test-libs := $(CPUID_LIBS)
+
+TESTS += cpuid_hook_test
+cpuid_hook_test-srcs := selftests/t1/cpuid_hook_test.c $(CPUID_SRCS)
+cpuid_hook_test-flags := $(CPUID_FLAGS)
+cpuid_hook_test-libs := $(CPUID_LIBS)

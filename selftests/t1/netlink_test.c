@@ -402,7 +402,8 @@ static int drop_net_admin(void)
 /* How many of the operations are not refused with EPERM. */
 static unsigned int allowed(struct nl *nl)
 {
-	static const uint8_t dumps[] = { VMIG_CMD_VM_GET, VMIG_CMD_MIGRATION_GET };
+	static const uint8_t dumps[] = { VMIG_CMD_VM_GET, VMIG_CMD_MIGRATION_GET,
+					 VMIG_CMD_CPUID_FILTER_GET };
 	unsigned int n = 0, told = 0;
 	struct nl_result result;
 	uint8_t cmd;
