@@ -42,7 +42,7 @@ guest_define()
 		memory = $guest_memory
 		vcpus = ${GUEST_VCPUS:-1}
 		machine = pc
-		cpu-policy = ${GUEST_POLICY:-host}
+		${GUEST_CPU:-cpu-policy = host}
 		bios = /usr/share/qemu/qboot.rom
 		kernel = /tmp/vmlinux
 		initrd = /tmp/initramfs.cpio
