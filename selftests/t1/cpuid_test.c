@@ -74,6 +74,7 @@ FIXTURE_TEARDOWN(cpuid)
 /* KVM says the same on another way. */
 TEST_F_TIMEOUT(cpuid, read_tells_what_kvm_has, LIMIT)
 {
+	const struct kvm_cpuid_entry2 none = { 0 };
 	struct kvm_cpuid2 *has;
 	unsigned int i;
 
@@ -81,8 +82,10 @@ TEST_F_TIMEOUT(cpuid, read_tells_what_kvm_has, LIMIT)
 	ASSERT_NE(NULL, has);
 	has->nent = CPUID_ENTRIES_MAX;
 	ASSERT_EQ(0, ioctl(tinykvm_vcpu_fd(self->guest, 0), KVM_GET_CPUID2, has));
-	ASSERT_EQ(has->nent, self->table.n);
-	for (i = 0; i < has->nent; i++) {
+	/* Linux 6.1 leaves nent as it was. */
+	ASSERT_GT(CPUID_ENTRIES_MAX, self->table.n);
+	EXPECT_EQ(0, memcmp(&has->entries[self->table.n], &none, sizeof(none)));
+	for (i = 0; i < self->table.n; i++) {
 		const struct kvm_cpuid_entry2 *kvm = &has->entries[i];
 		const struct cpuid_entry *told = &self->table.entries[i];
 
