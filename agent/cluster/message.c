@@ -8,7 +8,7 @@
 
 #include "message.h"
 
-/* Ours nest two levels; the parser recurses on what the peer sends. */
+/* Ours nest four levels; the parser recurses on what the peer sends. */
 #define DEPTH_MAX 8
 
 void vmig_message_reader_exit(struct vmig_message_reader *r)

@@ -208,6 +208,7 @@ static int on_death(sd_event_source *source, int fd, uint32_t revents,
 /* Its QEMU is there and must not stay: users will hear @why. */
 static void fail_start(struct vmig_machine *m, const char *why)
 {
+	vmig_log("VM %s: %s", m->name, why);
 	free(m->failure);
 	m->failure = strdup(why);
 	vmig_machine_kill(m);

@@ -12,6 +12,7 @@
 #include "cluster/handshake.h"
 #include "cluster/message.h"
 #include "cluster/token.h"
+#include "cpu/cpu.h"
 #include "kselftest_harness.h"
 
 static struct vmig_err err;
@@ -292,6 +293,113 @@ TEST(token)
 	EXPECT_EQ(-EINVAL, vmig_token_parse(text + 1, again));
 	text[5] = 'x';
 	EXPECT_EQ(-EINVAL, vmig_token_parse(text, again));
+}
+
+/* A processor whose every text, number and list is at its longest. */
+static void fill(struct vmig_cpuid *cpuid, struct vmig_cpu_set *set)
+{
+	struct vmig_cpuid_leaf first = { .reg = { UINT32_MAX } };
+	unsigned int i;
+
+	memcpy(&first.reg[VMIG_EBX], "Auth", 4);
+	memcpy(&first.reg[VMIG_EDX], "enti", 4);
+	memcpy(&first.reg[VMIG_ECX], "cAMD", 4);
+	vmig_cpuid_put(cpuid, &first);
+	for (i = 1; i < VMIG_CPUID_LEAVES_MAX; i++)
+		vmig_cpuid_put(cpuid, &(struct vmig_cpuid_leaf) {
+			.leaf = 0xffffff00 + i / 2, .subleaf = 0xffffff00 + i,
+			.indexed = true,
+			.reg = { UINT32_MAX, UINT32_MAX, UINT32_MAX,
+				 UINT32_MAX },
+		});
+	for (i = 0; i < vmig_cpu_nfeatures; i++)
+		vmig_cpu_set_add(set, i);
+}
+
+/* Through the wire and back. */
+static struct json_object *transmit(struct json_object *o)
+{
+	struct vmig_message_reader r = {};
+	struct json_object *msg = NULL;
+	uint8_t *frame = NULL;
+	size_t len, used;
+
+	if (!vmig_message_encode(o, &frame, &len, &err))
+		feed(&r, frame, len, len, &msg, &used);
+	free(frame);
+	vmig_message_reader_exit(&r);
+	return msg;
+}
+
+TEST(largest_setup)
+{
+	struct vmig_cpu_state *in = calloc(1, sizeof(*in));
+	struct vmig_cpu_state *out = calloc(1, sizeof(*out));
+	struct json_object *o = vmig_json_new("setup"), *msg, *cpu;
+	char *definition = malloc(VMIG_DATA_MAX + 1);
+	unsigned int i;
+
+	/* A line feed becomes two bytes in JSON. */
+	for (i = 0; i < VMIG_DATA_MAX; i++)
+		definition[i] = i % 40 ? 'x' : '\n';
+	definition[VMIG_DATA_MAX] = '\0';
+	strcpy(in->policy, "custom:-aes");
+	while (strlen(in->policy) < sizeof(in->policy) - 5)
+		strcat(in->policy, ",-aes");
+	memset(in->node, 'n', VMIG_NAME_MAX);
+	strcpy(in->vendor, "AuthenticAMD");
+	in->tsc_khz = UINT32_MAX;
+	in->filtered = true;
+	fill(&in->frozen, &in->visible);
+	in->hidden = in->visible;
+	vmig_json_add_string(o, "definition", definition);
+	json_object_object_add(o, "cpu", vmig_cpu_state_encode(in));
+	msg = transmit(o);
+	ASSERT_NE(NULL, msg) {
+		TH_LOG("%s", err.text);
+	}
+	EXPECT_STREQ(definition, vmig_json_string(msg, "definition"));
+	ASSERT_TRUE(json_object_object_get_ex(msg, "cpu", &cpu));
+	ASSERT_EQ(0, vmig_cpu_state_decode(cpu, out, &err)) {
+		TH_LOG("%s", err.text);
+	}
+	EXPECT_EQ(0, memcmp(in, out, sizeof(*in)));
+	json_object_put(msg);
+	free(definition);
+	free(in);
+	free(out);
+}
+
+TEST(largest_greeting)
+{
+	struct vmig_cpu *in = calloc(1, sizeof(*in));
+	struct vmig_cpu *out = calloc(1, sizeof(*out));
+	struct json_object *msg, *cpu, *o;
+	struct vmig_hello hello;
+
+	ASSERT_EQ(0, vmig_hello_local(&hello, "a", &err));
+	strcpy(in->vendor, "AuthenticAMD");
+	memset(in->model, 'm', sizeof(in->model) - 1);
+	memset(in->no_filter, 'w', sizeof(in->no_filter) - 1);
+	in->phys_bits = 52;
+	in->tsc_khz = UINT32_MAX;
+	fill(&in->cpuid, &in->features);
+	/* The features go without saying: they are in the table. */
+	vmig_cpuid_features(&in->cpuid, &in->features);
+	o = vmig_hello_encode(&hello);
+	json_object_object_add(o, "cpu", vmig_cpu_encode(in));
+	msg = transmit(o);
+	ASSERT_NE(NULL, msg) {
+		TH_LOG("%s", err.text);
+	}
+	ASSERT_TRUE(json_object_object_get_ex(msg, "cpu", &cpu));
+	ASSERT_EQ(0, vmig_cpu_decode(cpu, out, &err)) {
+		TH_LOG("%s", err.text);
+	}
+	EXPECT_EQ(0, memcmp(in, out, sizeof(*in)));
+	json_object_put(msg);
+	free(in);
+	free(out);
 }
 
 TEST_HARNESS_MAIN
