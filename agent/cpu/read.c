@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Ask KVM what this host's processor offers to guests. */
+#include <cpuid.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -104,19 +105,18 @@ static int read_tsc(int kvm, struct vmig_cpu *cpu, struct vmig_err *err)
 	return ret;
 }
 
+/* Of the host itself: KVM leaves it to the VMM what guests read there. */
 static void read_model(struct vmig_cpu *cpu)
 {
-	unsigned int i, reg, n = 0;
+	unsigned int i, four[4];
 	char *from;
 
 	memset(cpu->model, 0, sizeof(cpu->model));
-	for (i = 0x80000002; i <= 0x80000004; i++) {
-		for (reg = VMIG_EAX; reg <= VMIG_EDX; reg++, n += 4) {
-			uint32_t four = vmig_cpuid_reg(&cpu->cpuid, i, 0, reg);
-
-			memcpy(cpu->model + n, &four, 4);
-		}
-	}
+	for (i = 0; i < 3; i++)
+		if (__get_cpuid(0x80000002 + i, &four[0], &four[1], &four[2],
+				&four[3]))
+			memcpy(cpu->model + i * sizeof(four), four,
+			       sizeof(four));
 	/* Some pad in front; a byte that is no letter would not travel. */
 	from = cpu->model + strspn(cpu->model, " ");
 	memmove(cpu->model, from, strlen(from) + 1);
