@@ -65,6 +65,7 @@ struct vmig_scratch {
  * @round_data: source: data pages of this pass; read by others
  * @sending: source: the time for which this pass was blocked in sending; the
  *	same
+ * @pacing: source: the time for which the bandwidth limit held this pass back
  * @scratch: owned by the channel
  */
 struct vmig_channel {
@@ -91,6 +92,7 @@ struct vmig_channel {
 	u64 round_data;
 	ktime_t sending;
 	ktime_t paced_until;
+	ktime_t pacing;
 
 	struct vmig_scratch *scratch;
 };

@@ -322,6 +322,7 @@ static int pace(struct vmig_channel *ch, u64 bytes)
 {
 	u64 share = div_u64(ch->m->info.bandwidth, ch->m->nchannels) ?: 1;
 	ktime_t now = ktime_get();
+	int err;
 
 	if (!ch->m->info.bandwidth || stop_copy(ch))
 		return 0;
@@ -331,7 +332,9 @@ static int pace(struct vmig_channel *ch, u64 bytes)
 	ch->paced_until = ktime_add_ns(ch->paced_until,
 				       mul_u64_u64_div_u64(bytes, NSEC_PER_SEC,
 							   share));
-	return rest(ch, ch->paced_until);
+	err = rest(ch, ch->paced_until);
+	ch->pacing = ktime_add(ch->pacing, ktime_sub(ktime_get(), now));
+	return err;
 }
 
 /* As push_pass(), for one region. */
@@ -406,6 +409,7 @@ static int push_round(struct vmig_channel *ch)
 
 	WRITE_ONCE(ch->round_data, 0);
 	WRITE_ONCE(ch->sending, 0);
+	ch->pacing = 0;
 	visited = push_pass(ch);
 	if (visited < 0)
 		return visited;

@@ -250,7 +250,8 @@ static void conclude(struct vmig_migration *m)
 
 static void note_pass(struct vmig_channel *ch, ktime_t began)
 {
-	u64 us = ktime_us_delta(ktime_get(), began);
+	/* The bandwidth limit ends with the stop. */
+	u64 us = ktime_us_delta(ktime_get(), ktime_add(began, ch->pacing));
 
 	if (!ch->shortest_pass_us || us < ch->shortest_pass_us)
 		ch->shortest_pass_us = us;

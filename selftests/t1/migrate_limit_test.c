@@ -4,6 +4,7 @@
  * stopped whatever that costs, as was asked for. What cannot converge says so.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -19,6 +20,7 @@
 struct writer {
 	pthread_t thread;
 	struct side *side;
+	unsigned int pages;
 	atomic_bool stop;
 };
 
@@ -39,6 +41,7 @@ FIXTURE_SETUP(limit)
 	ASSERT_EQ(0, pair_make_vm(self->pair, SIZE));
 	memset(self->a->mem, 0x5a, SIZE);
 	self->writer.side = self->a;
+	self->writer.pages = PAGES;
 }
 
 FIXTURE_TEARDOWN(limit)
@@ -46,14 +49,14 @@ FIXTURE_TEARDOWN(limit)
 	pair_close(self->pair);
 }
 
-/* A page a millisecond: much for a slow cable, nothing for the machine. */
+/* A page a millisecond or so: much for a slow cable, nothing for the machine. */
 static void *write_on(void *arg)
 {
 	struct writer *writer = arg;
 	unsigned int page = 0;
 
 	while (!atomic_load(&writer->stop)) {
-		page = (page + 7) % PAGES;
+		page = (page + 7) % writer->pages;
 		(*(volatile unsigned char *)
 		 (writer->side->mem + page * PAIR_PAGE))++;
 		usleep(1000);
@@ -129,6 +132,30 @@ TEST_F_TIMEOUT(limit, target_above_the_round_trip, 240)
 	ASSERT_EQ(0, side_wait_converged(self->a));
 	EXPECT_EQ(NULL, self->a->message.attrs[VMIG_A_MIGRATION_WARNING]);
 	EXPECT_EQ(NULL, self->a->message.attrs[VMIG_A_MIGRATION_FORCED]);
+	ASSERT_EQ(0, pair_stop_copy(self->pair));
+	EXPECT_EQ(-1, pair_differs(self->pair));
+	ASSERT_EQ(0, pair_finish(self->pair));
+}
+
+/*
+ * A round of 48 pages takes longer than the target because of the limit of the
+ * bandwidth, and only because of that: the VM's stop knows no such limit.
+ */
+TEST_F_TIMEOUT(limit, bandwidth_is_not_the_network, 120)
+{
+	struct plan plan = {
+		.channels = 1, .bandwidth = 100 << 10, .max_blackout = 1500,
+	};
+
+	ASSERT_EQ(0, fallocate(self->a->fd,
+			       FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+			       64 * PAIR_PAGE, SIZE - 64 * PAIR_PAGE));
+	self->writer.pages = 48;
+	ASSERT_EQ(0, start_writer(&self->writer));
+	ASSERT_EQ(0, pair_start(self->pair, &plan));
+	ASSERT_EQ(0, side_wait_converged(self->a));
+	EXPECT_EQ(NULL, self->a->message.attrs[VMIG_A_MIGRATION_WARNING]);
+	stop_writer(&self->writer);
 	ASSERT_EQ(0, pair_stop_copy(self->pair));
 	EXPECT_EQ(-1, pair_differs(self->pair));
 	ASSERT_EQ(0, pair_finish(self->pair));

@@ -277,6 +277,12 @@ static const struct refusal refused_to_agent[] = {
 	{ "migration-new with a timeout of 0", VMIG_CMD_MIGRATION_NEW,
 	  { U32(MIGRATION_TIMEOUT, 0) },
 	  ERANGE, "integer out of range", VMIG_A_MIGRATION_TIMEOUT },
+	{ "migration-new with an unknown action", VMIG_CMD_MIGRATION_NEW,
+	  { U32(MIGRATION_AT_TIMEOUT, VMIG_TIMEOUT_ACTION_SWITCH_OVER + 1) },
+	  ERANGE, "integer out of range", VMIG_A_MIGRATION_AT_TIMEOUT },
+	{ "migration-new with a stop limit of 0", VMIG_CMD_MIGRATION_NEW,
+	  { U32(MIGRATION_STOP_LIMIT, 0) },
+	  ERANGE, "integer out of range", VMIG_A_MIGRATION_STOP_LIMIT },
 	{ "migration-new of an unknown VM", VMIG_CMD_MIGRATION_NEW,
 	  NEW(TOKEN, FD), ENOENT, "web1", VMIG_A_MIGRATION_VM },
 
