@@ -83,7 +83,7 @@ static const char *const never[] = {
 };
 
 /* What it can do is told by registers that are not compared. */
-static const char *const unlevelled[] = { "vmx", NULL };
+static const char *const unlevelled[] = { "vmx", "arch_capabilities", NULL };
 
 bool vmig_cpu_is_amd(const char *vendor)
 {

@@ -102,6 +102,30 @@ TEST(table_is_sorted_and_has_no_leaf_that_it_should_not)
 	}
 }
 
+/* A guest must not take the zeros beyond the last leaf for answers. */
+TEST(highest_leaf_is_one_that_is_there)
+{
+	struct vmig_cpu_state state;
+	const struct vmig_cpu *here;
+	unsigned int i;
+
+	FOR_EACH_START(state, here) {
+		uint32_t last = reg(&state, 0, 0, VMIG_EAX);
+		uint32_t last_extended = reg(&state, 0x80000000, 0, VMIG_EAX);
+		unsigned int found = 0;
+
+		for (i = 0; i < state.frozen.n; i++) {
+			uint32_t leaf = state.frozen.leaves[i].leaf;
+
+			EXPECT_TRUE(leaf >> 28 == 8 ? leaf <= last_extended :
+				    leaf >> 28 == 4 || leaf <= last);
+			found |= (leaf == last) | (leaf == last_extended) << 1;
+		}
+		EXPECT_EQ(3, found) TH_LOG("%s on %s", state.policy,
+					   here->model);
+	}
+}
+
 TEST(identity_caches_and_sizes_stay)
 {
 	static const uint32_t same[] = {

@@ -320,6 +320,12 @@ TEST(custom_sums)
 	EXPECT_EQ(0, cpu_start("custom:x86-64-v3,-avx2,-bmi1,-bmi2,-f16c,-fma,-lzcnt,-movbe",
 			       cpu_dump(CORE_I7_2600), &state, &err))
 		TH_LOG("%s", err.text);
+	EXPECT_TRUE(cpu_has(&state.visible, "avx"));
+	/* Nor what rests on that: AVX takes AVX2, F16C and FMA with it. */
+	EXPECT_EQ(0, cpu_start("custom:x86-64-v3,-avx,-bmi1,-bmi2,-lzcnt,-movbe",
+			       cpu_dump(CORE_I7_2600), &state, &err))
+		TH_LOG("%s", err.text);
+	EXPECT_FALSE(cpu_has(&state.visible, "avx"));
 }
 
 TEST(custom_cannot_promise_what_is_not_there)

@@ -239,6 +239,31 @@ TEST(levels_are_closed_and_grow)
 	}
 }
 
+/* As the x86-64 psABI lists them; OSXSAVE is XSAVE that a kernel uses. */
+TEST(levels_are_those_of_the_psabi)
+{
+	static const char *const adds[4][12] = {
+		{ "cmov", "cx8", "fpu", "fxsr", "mmx", "syscall", "sse", "sse2",
+		  /* long mode, which the psABI need not name */
+		  "lm", "pae", "msr" },
+		{ "cmpxchg16b", "lahf_lm", "popcnt", "sse3", "sse4.1", "sse4.2",
+		  "ssse3" },
+		{ "avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "lzcnt",
+		  "movbe", "xsave" },
+		{ "avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl" },
+	};
+	struct vmig_cpu_set typed = { 0 }, level;
+	unsigned int i, j;
+
+	for (i = 0; i < 4; i++) {
+		for (j = 0; j < 12 && adds[i][j]; j++)
+			vmig_cpu_set_add(&typed, cpu_feature(adds[i][j]));
+		vmig_cpu_floor_level(i + 1, &level);
+		EXPECT_TRUE(vmig_cpu_set_equal(&typed, &level))
+			TH_LOG("level %u", i + 1);
+	}
+}
+
 TEST(names_as_people_write_them)
 {
 	EXPECT_EQ(cpu_feature("sse4_1"), cpu_feature("SSE4.1"));
