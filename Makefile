@@ -50,6 +50,7 @@ check: selftests
 
 bench: modules agent selftests
 	@selftests/bench/run
+	@selftests/bench/cpuid
 
 lint:
 	@scripts/lint
@@ -77,7 +78,8 @@ help:
 #:   T=name                  one test
 #:   TIER=0|1|2              one tier: machine, one host, two hosts
 #:   KERNEL=6.1|6.12|debug   one kernel
-#: make bench                the same guest moved by vmig and by QEMU alone
+#: make bench                the same guest moved by vmig and by QEMU alone;
+#:                           what a CPUID filter costs
 #: make lint                 sparse, W=1, checkpatch, shellcheck, yamllint
 #: make debug-kernel         build the KASAN + lockdep + kmemleak kernel
 #: make clean                remove build/
