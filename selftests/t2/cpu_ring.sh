@@ -68,7 +68,7 @@ refused "ssse3, which node a does not have" agent d cpu check "$guest" a
 same "anything made on b" no "$(on b "test -e /run/vmig/$guest && echo yes || echo no")"
 running_on d || fail "$guest does not run on d"
 
-step "to a newer node it may move, and back"
+step "from an older node it may move to a newer one, and back"
 agent d vm stop --force "$guest"
 agent d vm set "$guest" cpu-policy=cluster
 guest_start d
@@ -77,9 +77,9 @@ agent b vm stop --force "$guest"
 agent b vm set "$guest" cpu-policy=host
 guest_start b
 processor_save host
-processor_move b d
+processor_move b c
 processor_same host
-processor_move d b
+processor_move c b
 processor_same host
 
 step "a node of another vendor is refused, and no basis for policy cluster"

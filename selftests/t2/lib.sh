@@ -93,7 +93,7 @@ refused() {
 	fi
 	grep -qiF -- "$text" <<<"$said" ||
 		fail "refused, but without '$text': $said"
-	echo "# refused: $said"
+	echo "# refused: ${said//$'\n'/$'\n'# }"
 }
 
 # same WHAT EXPECTED SEEN
