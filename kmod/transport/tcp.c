@@ -28,7 +28,7 @@
  * peer takes nothing for so long,
  */
 #define FAREWELL_STILL	(3 * HZ)
-/* or when either takes this long in all. */
+/* or when both take this long in all. A VM may stand still meanwhile. */
 #define FAREWELL_MAX	(5 * HZ)
 
 static int check_socket(struct socket *sock, struct net *net, u32 fd,
@@ -175,7 +175,7 @@ u32 vmig_tcp_round_trip_us(const struct vmig_tcp *tcp)
  * @since: jiffies since when it is that
  * @still: how long it may stay so, in jiffies
  * @end: jiffies when to give up in any case
- * @last: this is the rest of a frame, after @stop() turned true
+ * @last: of what is said after @stop() turned true, the rest of a frame first
  */
 struct patience {
 	u32 acked;
@@ -192,6 +192,17 @@ static void be_patient(struct patience *p, const struct sock *sk,
 	p->since = jiffies;
 	p->still = still;
 	p->end = jiffies + max;
+}
+
+/* As be_patient(), for the last that is said, or for what must go before it. */
+static void be_patient_at_last(struct patience *p, struct vmig_tcp *tcp)
+{
+	be_patient(p, tcp->sock->sk, FAREWELL_STILL, FAREWELL_MAX);
+	if (!tcp->leaving)
+		tcp->leave_until = p->end;
+	tcp->leaving = true;
+	p->end = tcp->leave_until;
+	p->last = true;
 }
 
 /* Return: 0, -ETIMEDOUT if the peer takes nothing, -ETIME if it takes long. */
@@ -221,10 +232,8 @@ static int judge_send(struct vmig_tcp *tcp, ssize_t ret, struct patience *p)
 
 	if (ret < 0 && !is_pause(ret))
 		return ret;
-	if (!p->last && tcp->stop(tcp->arg)) {
-		be_patient(p, sk, FAREWELL_STILL, FAREWELL_MAX);
-		p->last = true;
-	}
+	if (!p->last && tcp->stop(tcp->arg))
+		be_patient_at_last(p, tcp);
 	err = ask_patience(p, sk);
 	if (err)
 		return p->last ? -ECANCELED : err;
@@ -408,7 +417,7 @@ void vmig_tcp_farewell(struct vmig_tcp *tcp, const void *buf, size_t len)
 	struct kvec vec = { .iov_base = (void *)buf, .iov_len = len };
 	int ret;
 
-	be_patient(&patience, sk, FAREWELL_STILL, FAREWELL_MAX);
+	be_patient_at_last(&patience, tcp);
 	iov_iter_kvec(&msg.msg_iter, ITER_SOURCE, &vec, 1, len);
 	while (msg_data_left(&msg)) {
 		ret = sock_sendmsg(tcp->sock, &msg);

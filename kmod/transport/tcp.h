@@ -35,6 +35,8 @@ struct socket;
  * @stop: tells a waiting thread to give up
  * @patience: seconds without a byte that a call bears; set by the user
  * @limit: seconds that a call may take in all; set by the user
+ * @leaving: @stop() was true when something was to be sent
+ * @leave_until: jiffies when nothing more is sent then
  * @arg: passed to @stop
  * @sent: bytes; written by the thread that does the I/O
  * @received: the same
@@ -45,6 +47,8 @@ struct vmig_tcp {
 	void *arg;
 	unsigned int patience;
 	unsigned int limit;
+	bool leaving;
+	unsigned long leave_until;
 	u64 sent;
 	u64 received;
 };
