@@ -132,7 +132,7 @@ void vmig_cpu_xstate_freeze(const struct vmig_cpuid *given,
 	if (!shows(visible, "xsave") || !(xcr0 & XSTATE_LEGACY))
 		return;
 	xcr0 &= allowed(visible);
-	xss &= shows(visible, "xsaves") ? allowed(visible) & ~xcr0 : 0;
+	xss &= allowed(visible) & ~xcr0;
 	for (i = XSTATE_FIRST; i < XSTATE_END; i++) {
 		const struct vmig_cpuid_leaf *l =
 			vmig_cpuid_find(given, VMIG_XSTATE_LEAF, i);
