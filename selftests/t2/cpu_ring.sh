@@ -49,11 +49,13 @@ same "wrong sums" "wrong 0" "$(grep ^wrong "$SHARE/now")"
 same "ways taken" 1 "$(grep -c '^path .* [1-9]' "$SHARE/now")"
 
 step "it sees the same after a restart of the agent and of the guest"
-on d "kill -KILL \$(pgrep -f '[v]mig-agent daemon')"
-processor_agent_start d
-agent d vm stop --force "$guest"
-guest_start d
+processor_move d b
+on b "kill -KILL \$(pgrep -f '[v]mig-agent daemon')"
+processor_agent_start b
+agent b vm stop --force "$guest"
+guest_start b
 processor_same first
+processor_move b d
 
 step "with policy host it may use all, and older nodes are refused by feature"
 agent d vm stop --force "$guest"
