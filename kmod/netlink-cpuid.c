@@ -280,6 +280,7 @@ int vmig_nl_cpuid_filter_get_dumpit(struct sk_buff *skb,
 	struct net *net = sock_net(skb->sk);
 	struct vmig_filter_info filter;
 
+	cb->seq = vmig_filter_seq();
 	while (!vmig_filter_next(net, cb->args[0], &filter)) {
 		void *hdr = genlmsg_put(skb, NETLINK_CB(cb->skb).portid,
 					cb->nlh->nlmsg_seq, &vmig_nl_family,
@@ -290,6 +291,7 @@ int vmig_nl_cpuid_filter_get_dumpit(struct sk_buff *skb,
 			genlmsg_cancel(skb, hdr);
 			return skb->len ?: err;
 		}
+		genl_dump_check_consistent(cb, hdr);
 		genlmsg_end(skb, hdr);
 		cb->args[0] = filter.id;
 	}

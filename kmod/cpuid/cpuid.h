@@ -7,9 +7,9 @@
  * VM gets which answers, from when on and for how long.
  *
  * Lock order, outermost first:
- *   filters_lock	(filter.c)
- *   hook_lock		(hook.c)
+ *   filters_lock			(filter.c)
  *   kvm->lock, vcpu->mutex of all vCPUs
+ * hook_lock (hook.c) is taken with none of them.
  */
 #ifndef _VMIG_CPUID_H
 #define _VMIG_CPUID_H
@@ -119,6 +119,7 @@ int vmig_filter_set(const struct vmig_filter_params *params,
 int vmig_filter_info(struct net *net, const char *name,
 		     struct vmig_filter_info *info);
 int vmig_filter_next(struct net *net, u32 id, struct vmig_filter_info *info);
+unsigned int vmig_filter_seq(void);
 void vmig_filter_answer(const struct kvm *kvm, u32 leaf, u32 subleaf,
 			u32 *const reg[VMIG_CPUID_REGS]);
 

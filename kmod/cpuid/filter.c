@@ -73,8 +73,11 @@ struct vmig_filter {
 
 static DEFINE_HASHTABLE(filters, FILTERS_BITS);
 static LIST_HEAD(filters_list);		/* ascending by id */
-static DEFINE_MUTEX(filters_lock);	/* protects all three, and the id */
+static DEFINE_MUTEX(filters_lock);	/* protects both, and last_id */
 static u32 last_id;
+
+/* Changes with every filter that comes or goes, so that a dump knows. */
+static atomic_t filters_seq = ATOMIC_INIT(1);
 
 static struct workqueue_struct *filters_wq;
 
@@ -135,6 +138,7 @@ static void drop_filter(struct work_struct *work)
 	mutex_lock(&filters_lock);
 	hash_del_rcu(&filter->hash);
 	list_del(&filter->list);
+	atomic_inc(&filters_seq);
 	mutex_unlock(&filters_lock);
 
 	mmu_notifier_unregister(&filter->notifier, filter->notifier.mm);
@@ -237,6 +241,7 @@ static int publish(struct vmig_filter *filter,
 		filter->id = ++last_id;
 		set_bit(FILTER_LIVE, &filter->flags);
 		list_add_tail(&filter->list, &filters_list);
+		atomic_inc(&filters_seq);
 		/* A vCPU sees it after the lock that it takes to run. */
 		hash_add_rcu(filters, &filter->hash, (unsigned long)filter->kvm);
 	}
@@ -468,6 +473,12 @@ int vmig_filter_next(struct net *net, u32 id, struct vmig_filter_info *info)
 	}
 	mutex_unlock(&filters_lock);
 	return err;
+}
+
+/** vmig_filter_seq() - A number that is not 0 and changes with the filters. */
+unsigned int vmig_filter_seq(void)
+{
+	return atomic_read(&filters_seq) ?: 1;
 }
 
 static void __net_exit forget_net(struct net *net)

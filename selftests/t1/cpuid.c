@@ -238,6 +238,14 @@ void cpuid_freeze(const struct cpuid_table *table, struct cpuid_rules *rules)
 			});
 }
 
+void cpuid_thin(struct cpuid_rules *rules)
+{
+	unsigned int i;
+
+	for (i = 0; i < rules->n; i++)
+		rules->rules[i].value &= rules->rules[i].value - 1;
+}
+
 struct cpuid_rule *cpuid_rule(struct cpuid_rules *rules, uint32_t leaf,
 			      uint32_t subleaf, unsigned int reg)
 {
@@ -331,6 +339,23 @@ unsigned int cpuid_questions(const struct cpuid_table *table,
 		} while (leaf++ != ranges[i].last);
 	}
 	return n;
+}
+
+unsigned int cpuid_telling(const struct cpuid_table *table,
+			   struct tinykvm_cpuid *questions, unsigned int n)
+{
+	unsigned int i, kept = 0;
+
+	for (i = 0; i < n; i++) {
+		const struct tinykvm_cpuid *q = &questions[i];
+
+		if (q->eax != kvm_answer(table, q->leaf, q->subleaf, EAX) ||
+		    q->ebx != kvm_answer(table, q->leaf, q->subleaf, EBX) ||
+		    q->ecx != kvm_answer(table, q->leaf, q->subleaf, ECX) ||
+		    q->edx != kvm_answer(table, q->leaf, q->subleaf, EDX))
+			questions[kept++] = *q;
+	}
+	return kept;
 }
 
 struct tinykvm *cpuid_guest(unsigned int nvcpus)

@@ -69,6 +69,8 @@ int cpuid_wait_filters(struct nl *nl, int n);
 
 /* Answer as @table does, bit by bit, without KVM. */
 void cpuid_freeze(const struct cpuid_table *table, struct cpuid_rules *rules);
+/* Take the lowest bit of every register away, so that all differ from KVM's. */
+void cpuid_thin(struct cpuid_rules *rules);
 struct cpuid_rule *cpuid_rule(struct cpuid_rules *rules, uint32_t leaf,
 			      uint32_t subleaf, unsigned int reg);
 void cpuid_add(struct cpuid_rules *rules, const struct cpuid_rule *rule);
@@ -85,6 +87,10 @@ void cpuid_expect(const struct cpuid_table *table,
 unsigned int cpuid_questions(const struct cpuid_table *table,
 			     const struct cpuid_rules *rules,
 			     struct tinykvm_cpuid *questions);
+
+/* Of these, the ones whose answer KVM would not have given. */
+unsigned int cpuid_telling(const struct cpuid_table *table,
+			   struct tinykvm_cpuid *questions, unsigned int n);
 
 /* A guest with @nvcpus that has not run, its region long enough for questions. */
 struct tinykvm *cpuid_guest(unsigned int nvcpus);
