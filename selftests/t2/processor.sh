@@ -45,14 +45,20 @@ processor_look()
 
 processor_save() { wait_for 60 "the guest to tell" processor_look "$1"; }
 
-# processor_same FILE: it sees what it saw then, to the bit
+# processor_same FILE [BUT]: it sees what it saw then, to the bit; but for lines
+# that match BUT
 processor_same()
 {
 	processor_save now
-	diff <(grep -E '^(cpuid|info)' "$saved/$1") \
-		<(grep -E '^(cpuid|info)' "$saved/now") | sed 's/^/# /'
+	diff <(processor_seen "$1" "${2-}") <(processor_seen now "${2-}") |
+		sed 's/^/# /'
 	[[ ${PIPESTATUS[0]} = 0 ]] ||
 		fail "the guest sees another processor than before"
+}
+
+processor_seen()
+{
+	grep -E '^(cpuid|info)' "$saved/$1" | grep -vE "${2:-^$}"
 }
 
 processor_move()
