@@ -97,6 +97,35 @@ static bool cpuid_answers(void)
 	return true;
 }
 
+static bool cpuid_is_checked(void)
+{
+	struct tinykvm_args args = { .first = 1, .count = 2, .value = 3 };
+	struct tinykvm_cpuid *q = (struct tinykvm_cpuid *)word(1, 0);
+	struct tinykvm_result r;
+	uint32_t leaf;
+
+	for (leaf = 0; leaf < 2; leaf++) {
+		struct tinykvm_args ask = { .leaf = leaf };
+
+		EXPECT(!tinykvm_run_cmd(tk, 0, TINYKVM_CPUID, &ask, &r));
+		q[leaf] = (struct tinykvm_cpuid){ leaf, 0, r.eax, r.ebx, r.ecx,
+						  r.edx };
+	}
+	EXPECT(!tinykvm_run_cmd(tk, 0, TINYKVM_CPUID_CHECK, &args, &r));
+	EXPECT(r.bad == 0 && r.writes == 6);
+	q[1].edx ^= 0x80000000;
+	EXPECT(!tinykvm_run_cmd(tk, 0, TINYKVM_CPUID_CHECK, &args, &r));
+	EXPECT(r.bad == 3 && r.writes == 6 && r.wrong == 1);
+	EXPECT(r.eax == q[1].eax && r.edx == (q[1].edx ^ 0x80000000));
+	args.value = 0;
+	EXPECT(!tinykvm_start_async(tk, 0, TINYKVM_CPUID_CHECK, &args));
+	EXPECT(!tinykvm_stop(tk, 0, &r));
+	EXPECT(r.writes > 0);
+	args.count = PAGES * TINYKVM_PAGE / sizeof(*q);
+	EXPECT(tinykvm_run_cmd(tk, 0, TINYKVM_CPUID_CHECK, &args, &r) == -ERANGE);
+	return true;
+}
+
 /* Returns when each vCPU has written as often as there are pages. */
 static bool hammer_for_a_while(unsigned int nvcpus)
 {
@@ -202,6 +231,7 @@ static const struct {
 	{ "list touches the listed pages only", 1, list_touches_listed_pages },
 	{ "sums are right", 1, sums_are_right },
 	{ "CPUID answers", 1, cpuid_answers },
+	{ "CPUID is checked by the guest", 1, cpuid_is_checked },
 	{ "one vCPU hammers and keeps its table", 1, one_vcpu_hammers },
 	{ "four vCPUs hammer and keep their table", 4, four_vcpus_hammer },
 	{ "a lost write is noticed", 1, hammer_notices_a_lost_write },
