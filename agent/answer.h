@@ -2,7 +2,7 @@
 /*
  * The JSON documents in the daemon's answers, and the names of their members.
  *
- * vm-define, vm-undefine, vm-start, vm-stop, announce: none.
+ * vm-define, vm-undefine, vm-set, vm-start, vm-stop, announce: none.
  *
  * vm-list:
  *	{"node": "a",
@@ -18,7 +18,16 @@
  *	 "nics": [{"name": "net0", "mac": "52:54:00:00:00:01",
  *		   "bridge": "br0", "tap": "web1-1a2b3c4d",
  *		   "addresses": ["10.77.0.50"]}],
+ *	 "processor": {"policy": "cluster", "frozen_on": "a",
+ *		       "filtered": true, "visible": ["fpu", ...],
+ *		       "hidden": ["avx2", ...], "queries": 4711,
+ *		       "asked": [{"feature": "avx2", "queries": 5}, ...]},
  *	 "definition": "[vm]\nname = web1\n..."}
+ *
+ *	Of the processor there is the policy only until the VM was started for
+ *	the first time, and no queries while it does not run behind a filter.
+ *	hidden is what the node has where the VM is, asked what of that the
+ *	guest has looked for.
  *
  * migrate, at its end:
  *	{"migration": 7}
@@ -31,6 +40,26 @@
  *	 "memory_free": 1073741824, "page_size": 4096,
  *	 "cpu_vendor": "AuthenticAMD", "kernel": "6.1.0",
  *	 "peers": [{"name": "b", "address": "10.77.0.2", "port": 4947}]}
+ *
+ * cpu-show:
+ *	{"node": "b", "vendor": "AuthenticAMD", "model": "AMD EPYC Processor",
+ *	 "level": "x86-64-v3", "address_bits": 40, "tsc_khz": 2300000,
+ *	 "tsc_scaling": true, "filter": false, "no_filter": "why",
+ *	 "silent": "why", "features": ["fpu", ...]}
+ *
+ *	silent tells that the node did not answer: the rest is what it told
+ *	last.
+ *
+ * cpu-baseline:
+ *	{"nodes": [{"node": "a", "vendor": "AuthenticAMD", "model": "..."}, ...],
+ *	 "level": "x86-64-v2", "features": ["fpu", ...],
+ *	 "losses": [{"feature": "avx2", "lacking": ["a"]}, ...]}
+ *
+ * cpu-check:
+ *	{"vm": "web1", "node": "b", "frozen": true, "possible": false,
+ *	 "silent": "why", "reasons": ["the VM may use avx2, ...", ...]}
+ *
+ *	Not frozen: as if the VM were started now where it is.
  *
  * Sizes are bytes. Members that a reader does not know are shown by --json
  * as they are and ignored otherwise.

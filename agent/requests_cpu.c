@@ -317,6 +317,7 @@ static int check(struct vmig_daemon *daemon, struct vmig_machine *m,
 static void tell_check(struct vmig_daemon *daemon,
 		       const struct vmig_request *request)
 {
+	const char *silent = vmig_nodes_silent(daemon->nodes, request->node);
 	struct vmig_machine *m = vmig_request_machine(daemon, request);
 	struct vmig_cpu_reasons *reasons;
 	struct json_object *o, *list;
@@ -344,6 +345,8 @@ static void tell_check(struct vmig_daemon *daemon,
 	vmig_json_add_string(o, "node", request->node);
 	vmig_json_add_bool(o, "frozen", vmig_processor_is_frozen(m));
 	vmig_json_add_bool(o, "possible", !reasons->n);
+	if (silent)
+		vmig_json_add_string(o, "silent", silent);
 	json_object_object_add(o, "reasons", list);
 	vmig_request_tell(daemon, request->id, o);
 	free(reasons);

@@ -64,10 +64,13 @@ static void print_check(struct json_object *check)
 	struct json_object *reasons = vmig_document_array(check, "reasons");
 	size_t i;
 
-	printf("VM %s %s on node %s%s\n", vmig_document_text(check, "vm"),
+	printf("VM %s %s on node %s%s%s%s\n", vmig_document_text(check, "vm"),
 	       vmig_document_flag(check, "possible") ? "can run" :
 	       "cannot run",
 	       vmig_document_text(check, "node"),
+	       *vmig_document_text(check, "silent") ?
+	       " by what that told last; now: " : "",
+	       vmig_document_text(check, "silent"),
 	       vmig_document_length(reasons) ? ":" : "");
 	for (i = 0; i < vmig_document_length(reasons); i++)
 		printf("  %s\n", json_object_get_string(

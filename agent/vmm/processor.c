@@ -144,8 +144,12 @@ static int check_frozen(struct vmig_machine *m, const struct vmig_cpu *here,
 	struct vmig_cpu_state *state = m->cpu;
 	int ret;
 
-	/* The guest boots anew: from its first instruction on it is filtered. */
+	/*
+	 * The guest boots anew: from its first instruction on it is filtered,
+	 * and it measures the clock that it finds here.
+	 */
 	state->filtered = true;
+	state->tsc_khz = here->tsc_khz;
 	ret = vmig_processor_fits(m, m->daemon->config->node, here, err);
 	if (ret)
 		vmig_err_set(err, -ret,
@@ -345,7 +349,8 @@ int vmig_processor_arrive(struct vmig_machine *m, struct json_object *o,
 	}
 	vmig_processor_thaw(m);
 	m->cpu = state;
-	if (!state->frozen.n || strcmp(state->policy, m->def->cpu_policy))
+	if (!state->frozen.n || strcmp(state->policy, m->def->cpu_policy) ||
+	    (!state->filtered && !is_host(m)))
 		return vmig_err_set(err, EPROTO,
 				    "the CPUID that VM %s comes with is not that of its cpu-policy",
 				    m->name);
