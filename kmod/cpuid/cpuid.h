@@ -57,11 +57,15 @@ struct vmig_cpuid_rule {
 	const struct nlattr *attr;
 };
 
-/* What a guest gets for a leaf and subleaf, and how often it asked. */
+/*
+ * What a guest gets for a leaf and subleaf, and how often it asked. In @any is
+ * the index of the answer to subleaves of this leaf that have none, or -1.
+ */
 struct vmig_cpuid_answer {
 	u32 leaf;
 	u32 subleaf;
 	bool indexed;
+	int any;
 	u32 mask[VMIG_CPUID_REGS];
 	u32 value[VMIG_CPUID_REGS];
 	u32 hidden[VMIG_CPUID_REGS];

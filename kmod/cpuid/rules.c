@@ -65,13 +65,6 @@ static int compare_u32(u32 a, u32 b)
 	return a < b ? -1 : a > b;
 }
 
-static int compare_place(u32 leaf, bool indexed, u32 subleaf,
-			 const struct vmig_cpuid_answer *a)
-{
-	return compare_u32(leaf, a->leaf) ?: compare_u32(indexed, a->indexed) ?:
-	       compare_u32(subleaf, a->subleaf);
-}
-
 static int compare_rules(const void *x, const void *y)
 {
 	const struct vmig_cpuid_rule *a = x, *b = y;
@@ -116,6 +109,30 @@ static int check_rule(const struct vmig_cpuid_rule *rule,
 	return 0;
 }
 
+static bool same_place(const struct vmig_cpuid_rule *rule,
+		       const struct vmig_cpuid_answer *answer)
+{
+	return rule->leaf == answer->leaf && rule->indexed == answer->indexed &&
+	       rule->subleaf == answer->subleaf;
+}
+
+/* Begin answer number @i, to which all before it are complete. */
+static void begin_answer(struct vmig_cpuid_answer *answers, unsigned int i,
+			 const struct vmig_cpuid_rule *rule)
+{
+	struct vmig_cpuid_answer *answer = &answers[i];
+
+	answer->leaf = rule->leaf;
+	answer->subleaf = rule->subleaf;
+	answer->indexed = rule->indexed;
+	if (!rule->indexed)
+		answer->any = i;
+	else if (i && answers[i - 1].leaf == rule->leaf)
+		answer->any = answers[i - 1].any;
+	else
+		answer->any = -1;
+}
+
 /**
  * vmig_rules_compile() - Make answers of rules.
  * @rules: sorted by this function
@@ -131,29 +148,25 @@ int vmig_rules_compile(struct vmig_cpuid_rule *rules, unsigned int n,
 		       struct vmig_cpuid_answer *answers,
 		       struct netlink_ext_ack *extack)
 {
-	struct vmig_cpuid_answer *answer = NULL;
-	unsigned int i;
+	unsigned int i, nanswers = 0;
 	int err;
 
 	sort(rules, n, sizeof(*rules), compare_rules, NULL);
 	for (i = 0; i < n; i++) {
 		const struct vmig_cpuid_rule *rule = &rules[i];
+		struct vmig_cpuid_answer *answer;
 
 		err = check_rule(rule, i ? rule - 1 : NULL, extack);
 		if (err)
 			return err;
-		if (!answer || compare_place(rule->leaf, rule->indexed,
-					     rule->subleaf, answer)) {
-			answer = answer ? answer + 1 : answers;
-			answer->leaf = rule->leaf;
-			answer->subleaf = rule->subleaf;
-			answer->indexed = rule->indexed;
-		}
+		if (!nanswers || !same_place(rule, &answers[nanswers - 1]))
+			begin_answer(answers, nanswers++, rule);
+		answer = &answers[nanswers - 1];
 		answer->mask[rule->reg] = rule->mask;
 		answer->value[rule->reg] = rule->value;
 		answer->hidden[rule->reg] = rule->hidden;
 	}
-	return answer - answers + 1;
+	return nanswers;
 }
 
 static u32 find_bits(const struct feature_reg *feature,
@@ -219,24 +232,9 @@ int vmig_rules_check(const struct vmig_cpuid_rule *rules, unsigned int n,
 	return 0;
 }
 
-static struct vmig_cpuid_answer *find_place(struct vmig_cpuid_answer *answers,
-					    unsigned int n, u32 leaf,
-					    bool indexed, u32 subleaf)
+static u64 search_key(u32 leaf, u32 subleaf)
 {
-	while (n) {
-		struct vmig_cpuid_answer *middle = answers + n / 2;
-		int order = compare_place(leaf, indexed, subleaf, middle);
-
-		if (!order)
-			return middle;
-		if (order > 0) {
-			answers = middle + 1;
-			n -= n / 2 + 1;
-		} else {
-			n /= 2;
-		}
-	}
-	return NULL;
+	return (u64)leaf << 32 | subleaf;
 }
 
 /**
@@ -252,6 +250,26 @@ static struct vmig_cpuid_answer *find_place(struct vmig_cpuid_answer *answers,
 struct vmig_cpuid_answer *vmig_rules_find(struct vmig_cpuid_answer *answers,
 					  unsigned int n, u32 leaf, u32 subleaf)
 {
-	return find_place(answers, n, leaf, true, subleaf) ?:
-	       find_place(answers, n, leaf, false, 0);
+	const u64 wanted = search_key(leaf, subleaf);
+	struct vmig_cpuid_answer *answer;
+	unsigned int first = 0;
+
+	/* Behind the last answer that is not beyond the wanted one. */
+	while (first < n) {
+		unsigned int middle = (first + n) / 2;
+
+		answer = &answers[middle];
+		if (search_key(answer->leaf, answer->subleaf) <= wanted)
+			first = middle + 1;
+		else
+			n = middle;
+	}
+	if (!first)
+		return NULL;
+	answer = &answers[first - 1];
+	if (answer->leaf != leaf)
+		return NULL;
+	if (answer->indexed && answer->subleaf == subleaf)
+		return answer;
+	return answer->any < 0 ? NULL : &answers[answer->any];
 }
