@@ -81,22 +81,30 @@ bool vmig_processor_is_kept(const struct vmig_definition *was,
 	       !strcmp(was->machine, is->machine);
 }
 
-/* All nodes' processors. Return: how many, or a negative errno. */
+/*
+ * The processors of all nodes that a VM can move to: where it is known that the
+ * vendor is another one, no more need be known. Return: how many, or -ENODATA.
+ */
 static int collect(struct vmig_daemon *daemon,
 		   const struct vmig_cpu *nodes[VMIG_PEERS_MAX + 1],
 		   const struct vmig_cpu *here, struct vmig_err *err)
 {
 	const struct vmig_config *config = daemon->config;
 	unsigned int i;
+	int n = 0;
 
-	nodes[0] = here;
+	nodes[n++] = here;
 	for (i = 0; i < config->npeers; i++) {
-		nodes[i + 1] = vmig_nodes_cpu(daemon->nodes,
-					      config->peers[i].name, err);
-		if (!nodes[i + 1])
+		const char *name = config->peers[i].name;
+		const char *vendor = vmig_nodes_vendor(daemon->nodes, name);
+
+		nodes[n] = vmig_nodes_cpu(daemon->nodes, name, err);
+		if (nodes[n])
+			n++;
+		else if (!*vendor || !strcmp(vendor, here->vendor))
 			return -ENODATA;
 	}
-	return (int)config->npeers + 1;
+	return n;
 }
 
 /* What the guest may see if it starts here and now. */

@@ -51,6 +51,13 @@ def write(path, text):
         file.write(text)
 
 
+def tsc_khz():
+    """Measured here, where there is no emulator that may stand still."""
+    done = subprocess.run([settings.TSC], capture_output=True, text=True,
+                          check=True)
+    return done.stdout.strip()
+
+
 class Host:
     def __init__(self, name):
         self.name = name
@@ -131,6 +138,7 @@ class Host:
             "-initrd", image.initramfs(want["kernel"]),
             "-append", "console=ttyS0 quiet panic=-1 panic_on_warn=1 "
             "net.ifnames=0 mitigations=off tsc=reliable "
+            f"tsc_early_khz={tsc_khz()} "
             f"lab.host={self.name} {append}",
             "-virtfs", "local,path=/,mount_tag=root,security_model=none,"
             "readonly=on,multidevs=remap",

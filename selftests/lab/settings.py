@@ -16,6 +16,7 @@ SHARE = os.path.join(DIR, "share")
 # Sockets and process ids: a path must fit into a socket address.
 RUN = os.path.join("/run/vmig-lab", LAB)
 HOSTD = os.path.join(TOP, "build", "lab", "hostd")
+TSC = os.path.join(TOP, "build", "lab", "tsc")
 SWITCH_ADDRESS = "10.77.0.254"
 # Seconds that a host may take to come up. Seen: 5 quiet, 13 on a busy machine;
 # with the debug kernel 115 on a busy one.
