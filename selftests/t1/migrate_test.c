@@ -220,7 +220,7 @@ static void *write_all_the_time(void *arg)
 	return NULL;
 }
 
-TEST_F_TIMEOUT(migrate, under_a_writer, 120)
+TEST_F_TIMEOUT(migrate, under_a_writer, 400)
 {
 	struct writer writer = {
 		.side = &self->pair->a, .pages = PAGES, .punch = true,
@@ -296,17 +296,16 @@ FIXTURE_TEARDOWN(busy)
 }
 
 /*
- * A writer that dirties all of its memory faster than the limit lets it move:
+ * A writer that dirties all of its memory faster than the cable lets it move:
  * without a throttle this never ends.
  */
-TEST_F_TIMEOUT(busy, converges_by_throttle, 180)
+TEST_F_TIMEOUT(busy, converges_by_throttle, 400)
 {
 	struct writer writer = { .side = &self->pair->a, .pages = PAGES };
 	struct side *a = &self->pair->a;
-	struct plan plan = {
-		.channels = 2, .bandwidth = 8 << 20, .max_blackout = 500,
-	};
+	struct plan plan = { .channels = 2, .max_blackout = 500 };
 
+	ASSERT_EQ(0, pair_impair(self->pair, "rate 64mbit limit 20000"));
 	fill_memory(a->mem);
 	ASSERT_EQ(0, pthread_create(&writer.thread, NULL, write_all_the_time,
 				    &writer));
