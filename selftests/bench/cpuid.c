@@ -199,7 +199,6 @@ static void run_plain(unsigned int round)
 
 	if (pipe(ends))
 		die("pipe");
-	wait_no_hook();
 	pid = start_vmm(0, ends[1]);
 	ns[NO_HOOK][round] = hear(ends[0]);
 	end_vmm(pid);
@@ -240,11 +239,15 @@ static void run_many(unsigned int round)
 
 static void run_round(unsigned int round, struct guest *plain)
 {
+	/* Filters go some time after their VMMs. */
+	wait_no_hook();
 	if (round % 2)
 		run_many(round);
 	else
 		run_plain(round);
+	wait_no_hook();
 	run_filter(round, plain);
+	wait_no_hook();
 	if (round % 2)
 		run_plain(round);
 	else
