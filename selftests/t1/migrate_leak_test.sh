@@ -63,7 +63,8 @@ same_memory() { [[ $(grown) -lt 1024 ]]; }
 cycle() {
 	timeout -s KILL 5 "$built/migrate_end_test" -t bandwidth_limit >/dev/null 2>&1
 	"$built/migrate_test" -v four_channels_huge_verify >/dev/null 2>&1 &&
-	"$built/migrate_end_test" -T time_limit -T cable_is_cut >/dev/null 2>&1
+	"$built/migrate_end_test" -T time_limit -T cable_is_cut \
+		-T cancel_in_the_middle_of_frames >/dev/null 2>&1
 }
 
 echo "TAP version 13"
