@@ -336,6 +336,16 @@ int vmig_cpu_qemu(const struct vmig_cpu *here,
 		used += snprintf(text + used, size - used,
 				 ",host-phys-bits=on,host-phys-bits-limit=%u",
 				 bits);
+	/*
+	 * The host's highest leaf may be another one, and KVM tells each vCPU's
+	 * APIC id only in leaves that QEMU has given it.
+	 */
+	if (state->frozen.n && used < size)
+		used += snprintf(text + used, size - used,
+				 ",level=0x%x,xlevel=0x%x",
+				 vmig_cpuid_reg(&state->frozen, 0, 0, VMIG_EAX),
+				 vmig_cpuid_reg(&state->frozen, 0x80000000, 0,
+						VMIG_EAX));
 	for (i = 0; i < vmig_cpu_nfeatures && used < size; i++)
 		if (vmig_cpu_set_has(&here->features, i) &&
 		    !vmig_cpu_set_has(&state->visible, i) &&

@@ -12,6 +12,7 @@
 #include <cpuid.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -51,7 +52,7 @@ static void work(void)
 		wrong++;
 }
 
-static void dump_leaf(FILE *out, uint32_t leaf)
+static void dump_leaf(FILE *out, unsigned int cpu, uint32_t leaf)
 {
 	uint32_t now[4], before[4] = {};
 	unsigned int subleaf;
@@ -60,13 +61,14 @@ static void dump_leaf(FILE *out, uint32_t leaf)
 		__cpuid_count(leaf, subleaf, now[0], now[1], now[2], now[3]);
 		/* Most leaves have no subleaves: one line for all is enough. */
 		if (memcmp(now, before, sizeof(now)))
-			fprintf(out, "cpuid %08x %02x: %08x %08x %08x %08x\n",
-				leaf, subleaf, now[0], now[1], now[2], now[3]);
+			fprintf(out, "cpuid %u: %08x %02x: %08x %08x %08x %08x\n",
+				cpu, leaf, subleaf, now[0], now[1], now[2],
+				now[3]);
 		memcpy(before, now, sizeof(now));
 	}
 }
 
-static void dump(FILE *out)
+static void dump_cpu(FILE *out, unsigned int cpu)
 {
 	/* The last two are nobody's: they tell what is answered beyond all. */
 	static const uint32_t ranges[] = {
@@ -76,7 +78,25 @@ static void dump(FILE *out)
 
 	for (i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++)
 		for (leaf = 0; leaf < LEAVES; leaf++)
-			dump_leaf(out, ranges[i] + leaf);
+			dump_leaf(out, cpu, ranges[i] + leaf);
+}
+
+/* On each processor in turn: some answers are its own. */
+static void dump(FILE *out)
+{
+	cpu_set_t all, one;
+	unsigned int cpu;
+
+	sched_getaffinity(0, sizeof(all), &all);
+	for (cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+		if (!CPU_ISSET(cpu, &all))
+			continue;
+		CPU_ZERO(&one);
+		CPU_SET(cpu, &one);
+		if (!sched_setaffinity(0, sizeof(one), &one))
+			dump_cpu(out, cpu);
+	}
+	sched_setaffinity(0, sizeof(all), &all);
 }
 
 static void copy_cpuinfo(FILE *out)

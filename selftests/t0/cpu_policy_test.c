@@ -420,7 +420,8 @@ TEST(qemu_is_told_what_is_hidden)
 	ASSERT_EQ(0, cpu_start("host", cpu_dump(CORE_I5_4670T), &state, &err));
 	ASSERT_EQ(0, vmig_cpu_qemu(cpu_dump(XEON_6154), &state, text,
 				   sizeof(text)));
-	EXPECT_NE(NULL, strstr(text, "host-phys-bits-limit=39,"));
+	EXPECT_NE(NULL, strstr(text, "host-phys-bits-limit=39,level=0x"));
+	EXPECT_NE(NULL, strstr(text, ",xlevel=0x8000"));
 	EXPECT_NE(NULL, strstr(text, ",-avx512f,"));
 }
 

@@ -29,10 +29,10 @@ processor_agent_start()
 }
 
 # processor_define HOST LINES: the guest that tells what it sees; the lines of
-# its definition say what that is
+# its definition say what that is. Two vCPUs, since APIC ids are each one's own.
 processor_define()
 {
-	GUEST_CPU=$2 guest_memory=96M \
+	GUEST_CPU=$2 GUEST_VCPUS=2 guest_memory=96M \
 		guest_define "$1" "vmig.run=memck,cpucheck vmig.mem=30% vmig.rate=200"
 }
 
