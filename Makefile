@@ -52,6 +52,11 @@ bench: modules agent selftests
 	@selftests/bench/run
 	@selftests/bench/cpuid
 
+# Minutes and some GiB; `make check` has a part of it.
+model:
+	@$(MAKE) -s -j$(JOBS) -C selftests/model O=$(O)/selftests/model more
+	@selftests/model/model_test.sh more
+
 lint:
 	@scripts/lint
 
@@ -64,8 +69,8 @@ clean:
 help:
 	@sed -n 's/^#: \{0,1\}//p' Makefile
 
-.PHONY: all modules modules-all agent selftests deps lab demo check bench lint
-.PHONY: debug-kernel clean help
+.PHONY: all modules modules-all agent selftests deps lab demo check bench model
+.PHONY: lint debug-kernel clean help
 
 #: make                      the module for KVER (default: the running kernel
 #:                           if it has headers, else the newest) and the agent
@@ -80,6 +85,7 @@ help:
 #:   KERNEL=6.1|6.12|debug   one kernel
 #: make bench                the same guest moved by vmig and by QEMU alone;
 #:                           what a CPUID filter costs
+#: make model                search the commit protocol with larger bounds
 #: make lint                 sparse, W=1, checkpatch, shellcheck, yamllint
 #: make debug-kernel         build the KASAN + lockdep + kmemleak kernel
 #: make clean                remove build/

@@ -21,8 +21,9 @@ from dataclasses import dataclass
 DEFAULT_TIMEOUT = 60.0
 LAB_FACTOR = 4
 DEFAULT_PAIR = "6.1+6.12"
-# Tests of the test guests themselves live with the guests.
-GUEST_TESTS = {0: ["selftests/guest/guest_test.sh"],
+# Tests of the test guests live with the guests, the model's with the model.
+OTHER_TESTS = {0: ["selftests/guest/guest_test.sh",
+                   "selftests/model/model_test.sh"],
                1: ["build/selftests/guest/tinykvm_test"]}
 
 
@@ -83,7 +84,7 @@ def candidates(top, tier):
             for name in sorted(os.listdir(folder)):
                 if folder == built or name.endswith(".sh"):
                     yield os.path.join(folder, name)
-    for path in GUEST_TESTS.get(tier, []):
+    for path in OTHER_TESTS.get(tier, []):
         yield os.path.join(top, path)
 
 
