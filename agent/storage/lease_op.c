@@ -21,6 +21,7 @@
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "job.h"
@@ -147,15 +148,19 @@ static int on_limit(sd_event_source *source, uint64_t usec, void *arg)
 
 static int watch(struct vmig_lease_op *op, sd_event *event)
 {
+	struct timespec now;
 	int ret;
 
+	/* Not the loop's copy, which may be older than a short limit. */
+	clock_gettime(CLOCK_MONOTONIC, &now);
 	ret = sd_event_add_io(event, &op->io, op->pidfd, EPOLLIN,
 			      on_exit_of_helper, op);
 	if (ret >= 0)
-		ret = sd_event_add_time_relative(event, &op->timer,
-						 CLOCK_MONOTONIC,
-						 op->limit_ms * 1000ull, 1000,
-						 on_limit, op);
+		ret = sd_event_add_time(event, &op->timer, CLOCK_MONOTONIC,
+					(uint64_t)now.tv_sec * 1000000 +
+						(uint64_t)now.tv_nsec / 1000 +
+						op->limit_ms * 1000ull,
+					1000, on_limit, op);
 	return ret;
 }
 

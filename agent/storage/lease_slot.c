@@ -78,7 +78,7 @@ static bool is_name(const char text[64], bool may_be_empty)
 }
 
 static enum slot_state decode(const uint8_t *bytes,
-			      struct vmig_lease_slot *slot, uint32_t *version)
+			      struct vmig_lease_slot *slot, uint32_t *newer)
 {
 	struct slot_bytes b;
 
@@ -88,10 +88,11 @@ static enum slot_state decode(const uint8_t *bytes,
 	/* The checksum stays where it is in every version. */
 	if (le32toh(b.crc) != vmig_lease_crc(&b, COVERED))
 		return SLOT_TORN;
-	*version = le32toh(b.version);
-	if (*version > VMIG_LEASE_VERSION)
+	if (le32toh(b.version) > VMIG_LEASE_VERSION) {
+		*newer = le32toh(b.version);
 		return SLOT_NEWER;
-	if (*version != VMIG_LEASE_VERSION || le32toh(b.size) != SIZE ||
+	}
+	if (le32toh(b.version) != VMIG_LEASE_VERSION || le32toh(b.size) != SIZE ||
 	    !is_name(b.vm, false) || !is_name(b.holder, true) ||
 	    !is_name(b.before, true))
 		return SLOT_OTHER;
@@ -104,7 +105,7 @@ static enum slot_state decode(const uint8_t *bytes,
 	return SLOT_WHOLE;
 }
 
-/* Under a lock, only a writer that died leaves two records, the one after the other. */
+/* Under a lock only a writer that died leaves two records, of two epochs. */
 static bool fit(const struct vmig_lease_slot *a, const struct vmig_lease_slot *b,
 		const uint8_t *bytes)
 {
@@ -122,17 +123,17 @@ int vmig_lease_slots_decode(const uint8_t bytes[VMIG_LEASE_FILE_SIZE],
 {
 	struct vmig_lease_slot slots[2] = { };
 	enum slot_state state[2];
-	uint32_t version = 0;
+	uint32_t newer = 0;
 	unsigned int i;
 
 	for (i = 0; i < 2; i++)
 		state[i] = decode(bytes + i * VMIG_LEASE_SLOT_SIZE, &slots[i],
-				  &version);
+				  &newer);
 	*whole = (state[0] == SLOT_WHOLE) + (state[1] == SLOT_WHOLE);
 	if (state[0] == SLOT_NEWER || state[1] == SLOT_NEWER)
 		return vmig_err_set(err, EBADMSG,
 				    "it is of version %u, and this vmig-agent knows version %d: update vmig-agent on this node",
-				    version, VMIG_LEASE_VERSION);
+				    newer, VMIG_LEASE_VERSION);
 	if (!*whole && state[0] == SLOT_OTHER && state[1] == SLOT_OTHER)
 		return vmig_err_set(err, EBADMSG, "it is no lease file");
 	if (!*whole)

@@ -28,6 +28,8 @@
 
 #include "pr_disk.h"
 
+#define OTHERS_TRIES	3
+
 struct pr_set {
 	struct vmig_lease_job *job;
 	unsigned int n;
@@ -244,41 +246,77 @@ static void lose(struct pr_set *set, uint64_t key)
 			       set->job->request->vm, set->where);
 }
 
-/* Reserve the disks that follow the first one. */
+/*
+ * A disk that follows the first one. Who lost that one may at this moment be
+ * moving or freeing it, and our registration with it, but not for ever.
+ */
+static int take_other(struct pr_set *set, struct vmig_pr_disk *disk,
+		      uint64_t key)
+{
+	unsigned int tries;
+	int ret;
+
+	for (tries = 0; tries < OTHERS_TRIES; tries++) {
+		ret = take_and_look(set, disk, key);
+		if (ret <= 0)
+			return ret;
+		if (check_foreign(set, disk))
+			return -1;
+		ret = vmig_pr_out(set->job, disk, VMIG_PR_REGISTER_AND_IGNORE,
+				  0, key);
+		if (ret < 0)
+			return ret;
+	}
+	return vmig_lease_say(set->job, VMIG_LEASE_CHANGED,
+			      "lease of VM %s: disk %s is being reserved by somebody else (key 0x%016llx)",
+			      set->job->request->vm, disk->path,
+			      (unsigned long long)disk->holder);
+}
+
 static int take_others(struct pr_set *set, uint64_t key)
 {
 	unsigned int i;
-	int ret;
 
-	for (i = 1; i < set->n; i++) {
-		ret = take_and_look(set, &set->disks[i], key);
-		if (ret > 0)
-			vmig_lease_say(set->job, VMIG_LEASE_CHANGED,
-				       "lease of VM %s: disk %s was reserved by somebody else at this moment (key 0x%016llx)",
-				       set->job->request->vm,
-				       set->disks[i].path,
-				       (unsigned long long)set->disks[i].holder);
-		if (ret)
+	for (i = 1; i < set->n; i++)
+		if (take_other(set, &set->disks[i], key))
 			return -1;
-	}
 	return 0;
 }
 
-/* @key is registered, or gets to be: this session may be a new one. */
+/*
+ * Free a disk that this node holds with @key, or that has been left behind with
+ * an older one. CLEAR takes any registered key and would free the disk of
+ * somebody who came in between, so only a key which nobody can have preempted
+ * is used for it: the holder's, or a new one that has just preempted it.
+ *
+ * Return: 0, 1 if the disk is not as it was read, or -1.
+ */
 static int clear_disk(struct pr_set *set, struct vmig_pr_disk *disk,
 		      uint64_t key)
 {
-	int ret = vmig_pr_out(set->job, disk, VMIG_PR_CLEAR, key, 0);
+	const struct vmig_lease_request *request = set->job->request;
+	uint64_t next = vmig_pr_key(request->vm, request->node,
+				    vmig_pr_key_epoch(key) + 1);
+	struct vmig_lease_result said;
+	int ret = 1;
 
-	if (ret)
-		ret = vmig_pr_out(set->job, disk, VMIG_PR_REGISTER_AND_IGNORE,
-				  0, key) ?:
-		      vmig_pr_out(set->job, disk, VMIG_PR_CLEAR, key, 0);
+	if (disk->holder == key)
+		ret = vmig_pr_out(set->job, disk, VMIG_PR_CLEAR, key, 0);
 	if (ret > 0)
-		vmig_lease_say(set->job, VMIG_LEASE_IO_ERROR,
-			       "lease of VM %s: disk %s refuses to be released (RESERVATION CONFLICT)",
-			       set->job->request->vm, disk->path);
-	return ret ? -1 : 0;
+		ret = vmig_pr_out(set->job, disk, VMIG_PR_REGISTER_AND_IGNORE,
+				  0, next) ?:
+		      vmig_pr_out(set->job, disk, VMIG_PR_PREEMPT, next,
+				  disk->holder) ?:
+		      vmig_pr_out(set->job, disk, VMIG_PR_CLEAR, next, 0);
+	if (!ret)
+		return 0;
+	said = *set->job->result;
+	if (ret > 0)
+		vmig_pr_out(set->job, disk, VMIG_PR_REGISTER, next, 0);
+	else if (!vmig_pr_read(set->job, disk) && !disk->holder)
+		return 0;
+	*set->job->result = said;
+	return ret;
 }
 
 /*
@@ -356,27 +394,34 @@ err_unregister:
 }
 
 /* The first disk last: while it is reserved, nobody else acquires any. */
-static void release(struct pr_set *set, const struct vmig_lease_record *now,
-		    const struct vmig_lease_record *next)
+static void release(struct pr_set *set, const struct vmig_lease_record *now)
 {
 	const struct vmig_lease_request *request = set->job->request;
 	struct vmig_lease_result *result = set->job->result;
 	uint64_t key = vmig_pr_key(request->vm, request->node,
 				   (uint32_t)now->epoch);
+	struct vmig_lease_record left;
 	unsigned int i;
 	int ret = 0;
 
-	for (i = set->n; i-- > 0 && !ret;)
-		if (set->disks[i].holder)
+	for (i = set->n; i-- > 0 && !ret;) {
+		/* Somebody was faster than the reading of all disks. */
+		if (vmig_pr_key_epoch(set->disks[i].holder) > now->epoch)
+			ret = 1;
+		else if (set->disks[i].holder)
 			ret = clear_disk(set, &set->disks[i], key);
+	}
+	if (ret > 0) {
+		lose(set, key);
+		return;
+	}
 	if (ret || read_all(set)) {
 		result->unsure = true;
 		result->known = false;
 		result->complete = false;
 		return;
 	}
-	result->record = *next;
-	result->complete = true;
+	find_record(set, &left);
 	result->status = VMIG_LEASE_DONE;
 }
 
@@ -398,10 +443,12 @@ static void run_opened(struct pr_set *set)
 		return;
 	}
 	todo = vmig_lease_decide(set->job, set->where, &now, &next);
-	if (todo < 0 || (todo && choose_epoch(set, &now, &next)))
+	if (todo < 0)
 		return;
 	if (todo && action == VMIG_LEASE_RELEASE)
-		release(set, &now, &next);
+		release(set, &now);
+	else if (todo && choose_epoch(set, &now, &next))
+		return;
 	else if (todo || !set->job->result->complete)
 		take(set, &now, &next);
 	else
