@@ -38,6 +38,9 @@ static const struct feature_reg feature_regs[] = {
 	{ 0x1, 0, false, ECX, BIT(3) | BIT(27) },
 	/* APIC follows MSR_IA32_APICBASE */
 	{ 0x1, 0, false, EDX, BIT(9) },
+	/* ARAT: the APIC timer is KVM's and never stops */
+	{ 0x6, 0, false, EAX, BIT(2) },
+	{ 0x6, 0, false, ECX, 0 },
 	/* FDP_EXCPTN_ONLY and ZERO_FCS_FDS tell what the FPU does not do */
 	{ 0x7, 0, true, EBX, BIT(6) | BIT(13) },
 	/* OSPKE follows CR4 */
@@ -47,7 +50,16 @@ static const struct feature_reg feature_regs[] = {
 	{ 0x7, 1, true, EBX, 0 },
 	{ 0x7, 1, true, EDX, 0 },
 	{ 0x7, 2, true, EDX, 0 },
+	/* XCR0 */
+	{ 0xd, 0, true, EAX, 0 },
+	{ 0xd, 0, true, EDX, 0 },
 	{ 0xd, 1, true, EAX, 0 },
+	/* XSS */
+	{ 0xd, 1, true, ECX, 0 },
+	{ 0xd, 1, true, EDX, 0 },
+	{ 0x14, 0, true, EBX, 0 },
+	{ 0x14, 0, true, ECX, 0 },
+	{ 0x19, 0, false, EBX, 0 },
 	/* What KVM offers itself; the second place is beside Hyper-V's. */
 	{ 0x40000001, 0, false, EAX, 0 },
 	{ 0x40000101, 0, false, EAX, 0 },
@@ -58,6 +70,7 @@ static const struct feature_reg feature_regs[] = {
 	{ 0x8000000a, 0, false, EDX, 0 },
 	{ 0x8000001f, 0, false, EAX, 0 },
 	{ 0x80000021, 0, false, EAX, 0 },
+	{ 0x80000022, 0, false, EAX, 0 },
 };
 
 static int compare_u32(u32 a, u32 b)
@@ -199,7 +212,12 @@ static bool concerns(const struct vmig_cpuid_rule *rule,
  * @nentries: how many
  * @extack: filled in on every failure
  *
- * A mask cannot add to KVM's answer, but a value could.
+ * A mask cannot add to KVM's answer, but a value could. Checked are registers
+ * whose bits are features, feature_regs, against what vCPU 0 has at this moment:
+ * not the other vCPUs, and not what the VMM gives the vCPUs afterwards, which
+ * KVM permits until they run. Not checked are sizes, counts and versions (of
+ * AMX and performance counters as well), Hyper-V's features, which KVM emulates,
+ * and leaves that no kernel knew when this was written.
  *
  * Return: 0, or -EINVAL.
  */

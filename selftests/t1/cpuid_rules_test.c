@@ -17,7 +17,10 @@
 #define AVX512F		(1U << 16)	/* 7.0.EBX */
 #define AMX_TILE	(1U << 24)	/* 7.0.EDX */
 #define SHA512		(1U << 0)	/* 7.1.EAX */
+#define HWP		(1U << 7)	/* 6.EAX */
+#define XTILE		(3U << 17)	/* 0xd.0.EAX */
 #define XFD		(1U << 4)	/* 0xd.1.EAX */
+#define XSS_PT		(1U << 8)	/* 0xd.1.ECX */
 #define LWP		(1U << 15)	/* 80000001.ECX */
 
 /* What KVM need not say: 7.0.EBX, 7.0.ECX and 1.ECX */
@@ -91,8 +94,16 @@ static const struct feature added[] = {
 	    .value = AMX_TILE }, "leaf 0x7, subleaf 0x0, EDX, bit 24 would be" },
 	{ { .leaf = 0x7, .reg = EAX, .value = SHA512 },
 	  "leaf 0x7, EAX, bit 0 would be" },
+	{ { .leaf = 0x6, .reg = EAX, .value = HWP },
+	  "leaf 0x6, EAX, bit 7 would be" },
+	{ { .leaf = 0xd, .subleaf = 0, .indexed = true, .reg = EAX,
+	    .value = XTILE }, "leaf 0xd, subleaf 0x0, EAX, bit 17 would be" },
+	{ { .leaf = 0xd, .subleaf = 0, .indexed = true, .reg = EDX,
+	    .value = 1 }, "leaf 0xd, subleaf 0x0, EDX, bit 0 would be" },
 	{ { .leaf = 0xd, .subleaf = 1, .indexed = true, .reg = EAX,
 	    .value = XFD }, "leaf 0xd, subleaf 0x1, EAX, bit 4 would be" },
+	{ { .leaf = 0xd, .subleaf = 1, .indexed = true, .reg = ECX,
+	    .value = XSS_PT }, "leaf 0xd, subleaf 0x1, ECX, bit 8 would be" },
 	{ { .leaf = 0x80000001, .reg = ECX, .value = LWP },
 	  "leaf 0x80000001, ECX, bit 15 would be" },
 	/* A subleaf of a leaf that has none gets the same answer. */
