@@ -93,7 +93,8 @@ typedef Host {
 
 typedef Move {
 	byte source, epoch, memory;
-	bool accepted, state, loaded, commit
+	bool accepted, state, loaded, commit;
+	bool cancelled		/* before "commit", whoever wanted it */
 }
 
 Record lease[DISKS];
@@ -106,7 +107,7 @@ bool died;	/* a QEMU that had the VM: its memory may be lost */
 /* What must never be. Their names are what pan prints. */
 hidden byte two_runners, runs_without_lease, runner_was_robbed, stale_memory;
 hidden byte memory_thrown_away, cold_start_beside_memory, somebody_waits;
-hidden byte nobody_runs;
+hidden byte nobody_runs, moved_after_cancel;
 
 #define NEVER(what, condition) \
 	what = condition; \
@@ -187,59 +188,7 @@ inline expect_lease()
 	MY.epoch = lease[0].epoch
 }
 
-/* Compare @where and swap; the lease itself is on disk 0. */
-inline ask_storage(where, was_of, was_epoch)
-{
-	MY.asked.live = true;
-	MY.asked.disk = where;
-	MY.asked.holder = was_of;
-	MY.asked.epoch = was_epoch;
-	MY.asked.to = (MY.step == RELEASE -> NOBODY : me);
-	MY.asked.next = MY.epoch + 1;
-	MY.phase = ASKED
-}
-
-inline forget(change)
-{
-	change.live = false;
-	change.disk = 0;
-	change.holder = 0;
-	change.epoch = 0;
-	change.to = 0;
-	change.next = 0
-}
-
-/* The storage compares and swaps in one step. Who runs keeps what he has. */
-inline carry_out(change)
-{
-	if
-	:: HELD(change.disk, change.holder, change.epoch) ->
-		NEVER(runner_was_robbed, (change.to != change.holder &&
-		      change.holder != NOBODY &&
-		      host[change.holder].qemu == RUNS));
-		lease[change.disk].holder = change.to;
-		lease[change.disk].epoch = change.next
-	:: else
-	fi;
-	forget(change)
-}
-
-/* Who asked does not wait any more; it may happen all the same. */
-inline abandon()
-{
-	if
-	:: MY.asked.live ->
-		MY.late.live = true;
-		MY.late.disk = MY.asked.disk;
-		MY.late.holder = MY.asked.holder;
-		MY.late.epoch = MY.asked.epoch;
-		MY.late.to = MY.asked.to;
-		MY.late.next = MY.asked.next;
-		forget(MY.asked)
-	:: MY.asked.live -> forget(MY.asked)
-	:: !MY.asked.live
-	fi
-}
+#include "storage.pml"
 
 /* VMIG_STEP_*: the VM is here and shall leave. */
 proctype Source(byte me)
@@ -269,9 +218,13 @@ end:	do
 		move[MY.move].commit = true }
 	/* A limit, a cut, "failed", `cancel`: nothing can have happened. */
 	:: atomic { MY.step == STEP_PRECOPY || MY.step == STEP_DEVICE ->
+		move[MY.move].cancelled = true;
 		MY.step = STEP_FAIL }
 	/* The same, "aborted" or "committed", once it may have been heard. */
 	:: atomic { MY.step == STEP_COMMIT ->
+#ifdef BUG_CANCELS_TOO_LATE
+		move[MY.move].cancelled = true;
+#endif
 #ifdef BUG_RESUMES_AT_LIMIT
 		MY.step = STEP_FAIL
 #elif defined(BUG_ENDS_AT_LIMIT)
@@ -396,6 +349,7 @@ end:	do
 		end_change(IN_RESUME) }
 #endif
 	:: atomic { MY.step == IN_HANDOFF && MY.phase == LOOK && GOT_ALL ->
+		NEVER(moved_after_cancel, move[MY.move].cancelled);
 		end_change(IN_RESUME) }
 	/* Not yet: it may still happen, so give up is what nobody can. */
 	:: atomic { MY.step == IN_HANDOFF && MY.phase == LOOK &&
@@ -505,27 +459,6 @@ end:	do
 	:: atomic { MY.step == TAKE_OVER && MY.phase == LOOK && !GOT(0) &&
 		    !HELD(0, MY.holder, MY.epoch) ->
 		end_change(IDLE) }
-#endif
-	od
-}
-
-proctype Storage(byte me)
-{
-end:	do
-	:: atomic { MY.asked.live ->
-		carry_out(MY.asked);
-		MY.phase = LOOK }
-	:: atomic { MY.asked.live && lates < LATES ->
-		lates++;
-		abandon();
-		MY.phase = LOOK }
-	:: atomic { MY.late.live -> carry_out(MY.late) }
-	:: atomic { MY.late.live -> forget(MY.late) }
-#if DISKS == 2
-	/* The lease has changed hands; the other disk goes the same way. */
-	:: atomic { MY.phase == LOOK && MY.step != RELEASE && GOT(0) &&
-		    !GOT_ALL ->
-		ask_storage(1, lease[1].holder, lease[1].epoch) }
 #endif
 	od
 }

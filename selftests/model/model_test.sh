@@ -67,7 +67,7 @@ all_asked()
 	local bug
 	grep -ohE '(BUG|TODAY)_[A-Z_]*[A-Z]' "$here"/*.pml | sort -u |
 		while read -r bug; do
-			grep -qE "^$bug[[:space:]]" "$here/cases" || echo "$bug"
+			grep -qE "^${bug}[[:space:]]" "$here/cases" || echo "$bug"
 		done >"$work/log"
 	[ ! -s "$work/log" ]
 }
