@@ -493,6 +493,13 @@ TEST_F_TIMEOUT(lease, torn, 60)
 			  ask(self, VMIG_LEASE_HANDOFF, "b", "a", 1));
 		fault_set(FAULT_NONE, 0, 0);
 		ASSERT_TRUE(holds(self, "b", 2));
+		/* With one copy left, that is not the one to be overwritten. */
+		fault_set(FAULT_FAIL, 1, torn);
+		ask(self, VMIG_LEASE_HANDOFF, "c", "b", 2);
+		fault_set(FAULT_NONE, 0, 0);
+		ASSERT_TRUE(holds(self, "b", 2) || holds(self, "c", 3)) {
+			TH_LOG("%zu bytes: %s", torn, self->result.err.text);
+		}
 		ASSERT_EQ(VMIG_LEASE_DONE,
 			  ask(self, VMIG_LEASE_HANDOFF, "c", "b", 2));
 		ASSERT_TRUE(holds(self, "c", 3));

@@ -33,7 +33,7 @@ is() {
 }
 # done_by HOST: it holds the lease now, at $epoch.
 done_by() {
-	is status done
+	is status "done"
 	is complete 1
 	is holder "$1"
 	epoch=$(value epoch)
@@ -78,6 +78,8 @@ done_by ""
 lease a acquire
 done_by a
 first=$epoch
+# Write Exclusive: a node that is registered may read, and no more.
+same "reservations of that type" 2 "$(grep -c ", type 1;" <<<"$answer")"
 lease b acquire
 is status held
 is holder a
@@ -184,7 +186,7 @@ step "and when it is back, the handoff is repeated to its end"
 plug c
 handed_over() {
 	lease b -e "$before:a" handoff
-	[[ $(value status) = done ]]
+	[[ $(value status) = "done" ]]
 }
 wait_for 90 "the storage" handed_over
 done_by b
@@ -204,7 +206,7 @@ writes a A
 
 step "it is released, and nothing stays registered"
 lease a -e "$epoch:a" release
-is status done
+is status "done"
 same "disks without keys" 2 "$(grep -c "not reserved; 0 keys" <<<"$answer")"
 before=$epoch
 lease a acquire
