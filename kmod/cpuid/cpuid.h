@@ -7,9 +7,10 @@
  * VM gets which answers, from when on and for how long.
  *
  * Lock order, outermost first:
+ *   kvm->lock, vcpu->mutex of all vCPUs	(tried, not waited for)
  *   filters_lock			(filter.c)
- *   kvm->lock, vcpu->mutex of all vCPUs
- * hook_lock (hook.c) is taken with none of them.
+ * hook_lock (hook.c) is taken with none of them. How long those of KVM are held
+ * is up to the VMM: with filters_lock held nobody may ask for them.
  */
 #ifndef _VMIG_CPUID_H
 #define _VMIG_CPUID_H
@@ -59,7 +60,8 @@ struct vmig_cpuid_rule {
 
 /*
  * What a guest gets for a leaf and subleaf, and how often it asked. In @any is
- * the index of the answer to subleaves of this leaf that have none, or -1.
+ * the index of the answer to subleaves of this leaf that have none, or -1. Only
+ * @queries changes while the answer is in use; it stays last.
  */
 struct vmig_cpuid_answer {
 	u32 leaf;
@@ -89,6 +91,7 @@ void vmig_hook_put(void);
 struct kvm *vmig_hook_vm_get(int fd, struct netlink_ext_ack *extack);
 void vmig_hook_vm_put(struct kvm *kvm);
 struct mm_struct *vmig_hook_vm_mm(struct kvm *kvm);
+int vmig_hook_vm_check(const struct kvm *kvm, struct netlink_ext_ack *extack);
 int vmig_hook_vm_stop(struct kvm *kvm, struct netlink_ext_ack *extack);
 void vmig_hook_vm_cont(struct kvm *kvm);
 int vmig_hook_vm_read(struct kvm *kvm, bool stopped,

@@ -7,10 +7,12 @@
  * goes, which is when all threads of the VMM have left it: KVM runs a vCPU in
  * the memory of the VM's creator only, so no guest is left to see an unfiltered
  * answer. A VMM that closes the VM and lives on keeps VM and filter until then.
+ * Guests whose CPUID does not come from KVM get no filter, see hook.c.
  *
  * A network namespace that goes takes the names of its filters away, no more.
  *
- * Locking: the hook reads the hash table under RCU; all else needs filters_lock.
+ * Locking: the hook reads the hash table under RCU; all else needs filters_lock,
+ * which is never held for longer than it takes to walk the list.
  */
 #include <linux/hashtable.h>
 #include <linux/list.h>
@@ -92,13 +94,15 @@ static struct vmig_filter *find_filter(const struct kvm *kvm)
 	return NULL;
 }
 
+/* A dead VM has no name: the next one may come before drop_filter() has run. */
 static struct vmig_filter *find_name(const struct net *net, const char *name)
 {
 	struct vmig_filter *filter;
 
 	lockdep_assert_held(&filters_lock);
 	list_for_each_entry(filter, &filters_list, list)
-		if (filter->net == net && !strcmp(filter->name, name))
+		if (filter->net == net && !strcmp(filter->name, name) &&
+		    test_bit(FILTER_LIVE, &filter->flags))
 			return filter;
 	return NULL;
 }
@@ -220,23 +224,14 @@ static int check_values(const struct vmig_filter *filter,
 	return err;
 }
 
-/* From here on the hook finds the filter, if the VM has not run. */
-static int publish(struct vmig_filter *filter,
-		   const struct vmig_filter_params *p,
-		   struct netlink_ext_ack *extack)
+static int add_filter(struct vmig_filter *filter,
+		      const struct vmig_filter_params *p,
+		      struct netlink_ext_ack *extack)
 {
 	int err;
 
 	mutex_lock(&filters_lock);
 	err = check_unique(filter, p, extack);
-	if (err)
-		goto out;
-	err = vmig_hook_vm_stop(filter->kvm, extack);
-	if (err) {
-		NL_SET_BAD_ATTR(extack, p->fd);
-		goto out;
-	}
-	err = check_values(filter, p, extack);
 	if (!err) {
 		filter->id = ++last_id;
 		set_bit(FILTER_LIVE, &filter->flags);
@@ -245,10 +240,42 @@ static int publish(struct vmig_filter *filter,
 		/* A vCPU sees it after the lock that it takes to run. */
 		hash_add_rcu(filters, &filter->hash, (unsigned long)filter->kvm);
 	}
-	vmig_hook_vm_cont(filter->kvm);
-out:
 	mutex_unlock(&filters_lock);
 	return err;
+}
+
+/* From here on the hook finds the filter, if the VM has not run. */
+static int publish(struct vmig_filter *filter,
+		   const struct vmig_filter_params *p,
+		   struct netlink_ext_ack *extack)
+{
+	int err;
+
+	/* Also before: a VM with a filter may run, which is not what is wrong. */
+	mutex_lock(&filters_lock);
+	err = check_unique(filter, p, extack);
+	mutex_unlock(&filters_lock);
+	if (err)
+		return err;
+	err = vmig_hook_vm_check(filter->kvm, extack) ?:
+	      vmig_hook_vm_stop(filter->kvm, extack);
+	if (err) {
+		NL_SET_BAD_ATTR(extack, p->fd);
+		return err;
+	}
+	err = check_values(filter, p, extack) ?: add_filter(filter, p, extack);
+	vmig_hook_vm_cont(filter->kvm);
+	return err;
+}
+
+/*
+ * A VMM that ends meanwhile has its memory torn down by a worker, as that takes
+ * long. No worker otherwise, since the filter would live until that has run.
+ */
+static void put_mm(struct mm_struct *mm)
+{
+	if (!atomic_add_unless(&mm->mm_users, -1, 1))
+		mmput_async(mm);
 }
 
 /* Tie the filter to VM and VMM. On success it may be gone at once. */
@@ -284,14 +311,14 @@ static int attach(struct vmig_filter *filter,
 	err = publish(filter, p, extack);
 	if (err)
 		goto err_unregister;
-	mmput_async(mm);
+	put_mm(mm);
 	return 0;
 
 err_unregister:
 	mmu_notifier_unregister(&filter->notifier, mm);
 err_mmput:
 	put_pid(filter->pid);
-	mmput_async(mm);
+	put_mm(mm);
 err_vm_put:
 	vmig_hook_vm_put(filter->kvm);
 	return err;
@@ -365,7 +392,7 @@ err_free:
  * @extack: filled in if not
  *
  * Context: Process context, may sleep.
- * Return: 0, -EOPNOTSUPP or -ENOMEM.
+ * Return: 0, -EOPNOTSUPP, -EINTR or -ENOMEM.
  */
 int vmig_filter_support(struct netlink_ext_ack *extack)
 {
@@ -383,7 +410,7 @@ int vmig_filter_support(struct netlink_ext_ack *extack)
  * @extack: filled in on every failure
  *
  * Context: Process context, may sleep.
- * Return: How many there are; -EBADF, -EINVAL, -ENOENT, -EBUSY, -ENOMEM,
+ * Return: How many there are; -EBADF, -EINVAL, -ENOENT, -EBUSY, -EINTR, -ENOMEM,
  * -EOPNOTSUPP.
  */
 int vmig_filter_read(int fd, struct vmig_cpuid_entry **entries,
@@ -414,6 +441,14 @@ static void fill_info(const struct vmig_filter *filter,
 	info->n = 0;
 }
 
+/* The hook counts on meanwhile. */
+static void copy_answer(struct vmig_cpuid_answer *to,
+			const struct vmig_cpuid_answer *from)
+{
+	memcpy(to, from, offsetof(struct vmig_cpuid_answer, queries));
+	atomic64_set(&to->queries, atomic64_read(&from->queries));
+}
+
 /**
  * vmig_filter_info() - Tell of a filter.
  * @net: the node
@@ -427,6 +462,7 @@ int vmig_filter_info(struct net *net, const char *name,
 		     struct vmig_filter_info *info)
 {
 	const struct vmig_filter *filter;
+	unsigned int i;
 	int err = 0;
 
 	mutex_lock(&filters_lock);
@@ -443,8 +479,8 @@ int vmig_filter_info(struct net *net, const char *name,
 		goto out;
 	}
 	info->n = filter->n;
-	memcpy(info->answers, filter->answers,
-	       array_size(filter->n, sizeof(*info->answers)));
+	for (i = 0; i < filter->n; i++)
+		copy_answer(&info->answers[i], &filter->answers[i]);
 out:
 	mutex_unlock(&filters_lock);
 	return err;

@@ -7,6 +7,12 @@
  * for a live patch. A return probe would not do: it misses calls when too many
  * are under way, and an answer missed cannot be taken back.
  *
+ * Two things pass it by. SEV-SNP guests read CPUID from a page that firmware has
+ * vetted, so that they are refused a filter. And a compiler could inline
+ * kvm_cpuid() into kvm_emulate_cpuid(), which is in the same file: ftrace would
+ * not tell. A kernel is fit for filters if a guest sees them there, which is
+ * what selftests/t1/cpuid_test.c finds out: run it for each kernel.
+ *
  * KVM is found by symbol_get(), so that this module works where it is absent,
  * and is held only as long as it is used.
  *
@@ -24,11 +30,15 @@
 
 #include "compat/compat.h"
 #include "compat/ftrace.h"
+#include "compat/kvm.h"
 #include "cpuid/cpuid.h"
 
-/* An ioctl of a vCPU that does not run is over by then. */
-#define VCPU_TRIES	100
-#define VCPU_WAIT_US	1000
+/*
+ * How often locks of a VM are tried, all taken together: an ioctl of a vCPU that
+ * does not run is over by then, and a VMM cannot make others wait for longer.
+ */
+#define LOCK_TRIES	100
+#define LOCK_WAIT_US	1000
 
 static const char * const symbols[] = {
 	"file_is_kvm", "kvm_get_kvm", "kvm_put_kvm", "kvm_cpuid",
@@ -47,6 +57,7 @@ static DEFINE_MUTEX(hook_lock);		/* protects kvm_api and all below */
 static unsigned int kvm_api_users;
 static unsigned int hook_users;
 static bool hooked;			/* outlives its users for a while */
+static bool stuck;			/* and for ever if ftrace fails */
 
 static void put_symbols(unsigned int n)
 {
@@ -149,12 +160,16 @@ static int install(struct netlink_ext_ack *extack)
 	return err;
 }
 
-static void uninstall(void)
+static int uninstall(void)
 {
-	WARN_ON_ONCE(unregister_ftrace_function(&hook));
+	int err = unregister_ftrace_function(&hook);
+
+	if (err)
+		return err;
 	ftrace_set_filter_ip(&hook, (unsigned long)kvm_api.cpuid, 1, 0);
 	/* Who is in answer_cpuid() does not sleep before its end. */
 	synchronize_rcu_tasks();
+	return 0;
 }
 
 #else
@@ -166,37 +181,59 @@ static int install(struct netlink_ext_ack *extack)
 	return -EOPNOTSUPP;
 }
 
-static void uninstall(void)
+static int uninstall(void)
 {
+	return 0;
 }
 
 #endif
 
 static void remove_hook(struct work_struct *work)
 {
+	int err;
+
 	mutex_lock(&hook_lock);
-	if (hooked && !hook_users) {
-		uninstall();
-		hooked = false;
-		put_kvm_api();
+	if (!hooked || stuck || hook_users)
+		goto out;
+	err = uninstall();
+	if (err) {
+		/* KVM goes on calling here: neither side may be unloaded. */
+		pr_err("vmig: function tracing has failed and left kvm_cpuid() redirected (error %d): vmig and kvm stay loaded until this host boots\n",
+		       -err);
+		stuck = true;
+		__module_get(THIS_MODULE);
+		goto out;
 	}
+	hooked = false;
+	put_kvm_api();
+out:
 	mutex_unlock(&hook_lock);
 }
 
 static DECLARE_WORK(remove_work, remove_hook);
+
+/* Killable: who has it may be waiting for all tasks of the host to schedule. */
+static int lock_hook(struct netlink_ext_ack *extack)
+{
+	if (!mutex_lock_killable(&hook_lock))
+		return 0;
+	NL_SET_ERR_MSG(extack, "Interrupted by a signal");
+	return -EINTR;
+}
 
 /**
  * vmig_hook_get() - Have all CPUID answers pass vmig_filter_answer().
  * @extack: filled in on every failure
  *
  * Context: Process context, may sleep.
- * Return: 0 if vmig_hook_put() must follow; -EOPNOTSUPP or -ENOMEM.
+ * Return: 0 if vmig_hook_put() must follow; -EOPNOTSUPP, -EINTR or -ENOMEM.
  */
 int vmig_hook_get(struct netlink_ext_ack *extack)
 {
-	int err = 0;
+	int err = lock_hook(extack);
 
-	mutex_lock(&hook_lock);
+	if (err)
+		return err;
 	if (!hooked) {
 		err = get_kvm_api(extack);
 		if (err)
@@ -218,8 +255,8 @@ out:
 /**
  * vmig_hook_put() - Undo vmig_hook_get().
  *
- * The hook goes a little later: to wait until nobody runs in it takes tens of
- * milliseconds, and the next filter may come soon.
+ * The hook goes a little later: until nobody runs in it a grace period of RCU
+ * tasks passes, whose length has no limit, and the next filter may come soon.
  *
  * Context: Process context, may sleep.
  */
@@ -234,6 +271,9 @@ void vmig_hook_put(void)
 void vmig_hook_exit(void)
 {
 	flush_work(&remove_work);
+	/* It failed too late to hold the module: better here than in freed text. */
+	while (WARN_ON_ONCE(stuck))
+		msleep(MSEC_PER_SEC);
 	WARN_ON_ONCE(hooked || kvm_api_users);
 }
 
@@ -244,7 +284,7 @@ void vmig_hook_exit(void)
  *
  * Context: Process context, may sleep.
  * Return: The VM with a reference for vmig_hook_vm_put(), or an ERR_PTR:
- * -EBADF, -EINVAL, -EOPNOTSUPP.
+ * -EBADF, -EINVAL, -EINTR, -EOPNOTSUPP.
  */
 struct kvm *vmig_hook_vm_get(int fd, struct netlink_ext_ack *extack)
 {
@@ -256,7 +296,11 @@ struct kvm *vmig_hook_vm_get(int fd, struct netlink_ext_ack *extack)
 		NL_SET_ERR_MSG_FMT(extack, "%d is no open file of the caller", fd);
 		return ERR_PTR(-EBADF);
 	}
-	mutex_lock(&hook_lock);
+	err = lock_hook(extack);
+	if (err) {
+		kvm = ERR_PTR(err);
+		goto out;
+	}
 	err = get_kvm_api(extack);
 	if (err) {
 		kvm = ERR_PTR(err);
@@ -271,6 +315,7 @@ struct kvm *vmig_hook_vm_get(int fd, struct netlink_ext_ack *extack)
 		kvm_api.get_vm(kvm);
 	}
 	mutex_unlock(&hook_lock);
+out:
 	fput(file);
 	return kvm;
 }
@@ -300,26 +345,37 @@ struct mm_struct *vmig_hook_vm_mm(struct kvm *kvm)
 	return mmget_not_zero(kvm->mm) ? kvm->mm : NULL;
 }
 
-/*
- * A vCPU's mutex is held for as long as it runs, and for its other ioctls. Not
- * waited for, since a vCPU may run for ever. lockdep cannot count as many locks
- * as there may be vCPUs, hence it is not told.
- */
-static int lock_vcpu(struct kvm_vcpu *vcpu, struct netlink_ext_ack *extack)
+/* Not waited for: how long a lock of a VM is held is up to its VMM. */
+static int try_lock(struct mutex *lock, unsigned int *tries,
+		    struct netlink_ext_ack *extack)
 {
-	unsigned int tries = VCPU_TRIES;
-
-	while (!mutex_trylock(&vcpu->mutex)) {
-		if (!--tries) {
-			NL_SET_ERR_MSG_FMT(extack,
-					   "vCPU %d of this VM is running",
-					   vcpu->vcpu_id);
-			return -EBUSY;
+	while (!mutex_trylock(lock)) {
+		if (fatal_signal_pending(current)) {
+			NL_SET_ERR_MSG(extack, "Interrupted by a signal");
+			return -EINTR;
 		}
-		usleep_range(VCPU_WAIT_US, 2 * VCPU_WAIT_US);
+		if (!--*tries)
+			return -EBUSY;
+		usleep_range(LOCK_WAIT_US, 2 * LOCK_WAIT_US);
 	}
-	mutex_release(&vcpu->mutex.dep_map, _THIS_IP_);
 	return 0;
+}
+
+/*
+ * A vCPU's mutex is held for as long as it runs, and for its other ioctls.
+ * lockdep cannot count as many locks as there may be vCPUs, hence it is not told.
+ */
+static int lock_vcpu(struct kvm_vcpu *vcpu, unsigned int *tries,
+		     struct netlink_ext_ack *extack)
+{
+	int err = try_lock(&vcpu->mutex, tries, extack);
+
+	if (!err)
+		mutex_release(&vcpu->mutex.dep_map, _THIS_IP_);
+	else if (err == -EBUSY)
+		NL_SET_ERR_MSG_FMT(extack, "vCPU %d of this VM is running",
+				   vcpu->vcpu_id);
+	return err;
 }
 
 static void unlock_vcpu(struct kvm_vcpu *vcpu)
@@ -335,6 +391,22 @@ static void unlock_vcpus(struct kvm *kvm, unsigned long n)
 }
 
 /**
+ * vmig_hook_vm_check() - Does all of a VM's CPUID come through the hook?
+ * @kvm: the VM, reference owned by the caller
+ * @extack: filled in if not
+ *
+ * Return: 0 or -EOPNOTSUPP.
+ */
+int vmig_hook_vm_check(const struct kvm *kvm, struct netlink_ext_ack *extack)
+{
+	if (!vmig_compat_kvm_is_snp(kvm))
+		return 0;
+	NL_SET_ERR_MSG(extack,
+		       "This is an SEV-SNP guest, which takes CPUID from a page vetted by firmware: it cannot be filtered");
+	return -EOPNOTSUPP;
+}
+
+/**
  * vmig_hook_vm_stop() - Keep a VM from running, if it has not run yet.
  * @kvm: the VM, reference owned by the caller
  * @extack: filled in on every failure
@@ -347,18 +419,21 @@ static void unlock_vcpus(struct kvm *kvm, unsigned long n)
  */
 int vmig_hook_vm_stop(struct kvm *kvm, struct netlink_ext_ack *extack)
 {
+	unsigned int tries = LOCK_TRIES;
 	struct kvm_vcpu *vcpu;
 	unsigned long i;
 	int err;
 
 	/* No vCPU is created meanwhile. */
-	if (mutex_lock_killable(&kvm->lock)) {
-		NL_SET_ERR_MSG(extack, "Interrupted by a signal");
-		return -EINTR;
-	}
+	err = try_lock(&kvm->lock, &tries, extack);
+	if (err == -EBUSY)
+		NL_SET_ERR_MSG(extack,
+			       "The VMM is changing this VM: try again when it has set it up");
+	if (err)
+		return err;
 	for (i = 0; i < atomic_read(&kvm->online_vcpus); i++) {
 		vcpu = kvm_get_vcpu(kvm, i);
-		err = lock_vcpu(vcpu, extack);
+		err = lock_vcpu(vcpu, &tries, extack);
 		if (err)
 			goto err_unlock;
 		if (vcpu->arch.last_vmentry_cpu != -1) {
@@ -422,13 +497,14 @@ static int copy_entries(const struct kvm_vcpu *vcpu,
  * @extack: filled in on every failure
  *
  * Context: Process context, may sleep.
- * Return: How many there are, at least 1; -ENOENT, -EBUSY or -ENOMEM.
+ * Return: How many there are, at least 1; -ENOENT, -EBUSY, -EINTR or -ENOMEM.
  */
 int vmig_hook_vm_read(struct kvm *kvm, bool stopped,
 		      struct vmig_cpuid_entry **entries,
 		      struct netlink_ext_ack *extack)
 {
 	struct kvm_vcpu *vcpu = kvm_get_vcpu(kvm, 0);
+	unsigned int tries = LOCK_TRIES;
 	int n;
 
 	if (!vcpu) {
@@ -438,7 +514,7 @@ int vmig_hook_vm_read(struct kvm *kvm, bool stopped,
 	}
 	if (stopped)
 		return copy_entries(vcpu, entries, extack);
-	n = lock_vcpu(vcpu, extack);
+	n = lock_vcpu(vcpu, &tries, extack);
 	if (!n) {
 		n = copy_entries(vcpu, entries, extack);
 		unlock_vcpu(vcpu);

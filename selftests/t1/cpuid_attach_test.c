@@ -20,7 +20,8 @@
 #include "cpuid.h"
 #include "node.h"
 
-#define LIMIT	240
+#define LIMIT		240
+#define RESTARTS	20
 
 /* A VMM in a process of its own, which does as it is told by one byte. */
 struct vmm {
@@ -338,6 +339,29 @@ TEST_F_TIMEOUT(attach, goes_when_the_vmm_is_killed, LIMIT)
 	EXPECT_EQ(ENOENT, cpuid_get(&self->nl, "web1", filter, &self->result));
 	EXPECT_REFUSED(ENOENT, "VM web1 has no CPUID filter", VM);
 	free(filter);
+}
+
+/*
+ * As when a VM is started anew at once: its name is free with its VMM. In real
+ * time, so that on one processor no worker comes between the two.
+ */
+TEST_F_TIMEOUT(attach, the_name_is_free_at_once, LIMIT)
+{
+	const struct sched_param param = { .sched_priority = 1 };
+	struct vmm next = { 0 };
+	unsigned int i;
+
+	ASSERT_EQ(0, sched_setscheduler(0, SCHED_FIFO, &param));
+	for (i = 0; i < RESTARTS; i++) {
+		ASSERT_EQ(0, start_vmm(&next));
+		ASSERT_EQ(0, SET("web1", self->vmm.kvm_fd)) {
+			TH_LOG("start %u: %s", i, self->result.text);
+		}
+		end_vmm(&self->vmm);
+		self->vmm = next;
+	}
+	EXPECT_EQ(0, SET("web1", self->vmm.kvm_fd));
+	EXPECT_TRUE(tell_vmm(&self->vmm, 'c'));
 }
 
 /* Whoever has a file of the VM cannot run it. */
