@@ -6,8 +6,9 @@
  * time sends, receives and closes.
  *
  * Every call that waits fails when nothing moves for VMIG_TCP_SILENCE seconds,
- * or when it takes VMIG_TCP_FRAME_MAX. A receive ends within a slice of the time
- * at which @stop() turns true. A send goes on then as long as the peer takes
+ * or when it takes VMIG_TCP_FRAME_MAX. A receive that waits asks @stop() once a
+ * slice, and none begins once it is true: a peer that never pauses cannot hold
+ * off a stop. A send goes on then as long as the peer takes
  * bytes, for a few seconds at most: only behind a whole frame can the peer be
  * told why there is no other.
  */
