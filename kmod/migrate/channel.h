@@ -61,7 +61,9 @@ struct vmig_scratch {
  * @bytes_per_s: source: what the last rounds showed, guarded by the migration's
  *	lock
  * @shortest_pass_us: the same
- * @small_pass_us: the same, of passes that moved next to nothing; 0 before one
+ * @small_pass_us: the same, of passes after the first that told of fewer than
+ *	RATE_PAGES pages, zero pages and holes included; 0 before one
+ * @round_pages: source: pages of any kind that this pass told of
  * @round_data: source: data pages of this pass; read by others
  * @sending: source: the time for which this pass was blocked in sending; the
  *	same
@@ -89,6 +91,7 @@ struct vmig_channel {
 	u64 bytes_per_s;
 	u64 shortest_pass_us;
 	u64 small_pass_us;
+	u64 round_pages;
 	u64 round_data;
 	ktime_t sending;
 	ktime_t paced_until;

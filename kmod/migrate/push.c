@@ -395,6 +395,16 @@ static long push_pass(struct vmig_channel *ch)
 	return visited;
 }
 
+static u64 pages_told(const struct vmig_channel *ch)
+{
+	u64 pages = 0;
+	unsigned int kind;
+
+	for (kind = 0; kind < VMIG_RUN_KINDS; kind++)
+		pages += ch->tally.pages[kind];
+	return pages;
+}
+
 /*
  * Pass, and wait until the receiver has consumed it: then no socket buffer
  * refers to a page any more, which the next harvest would take for a device's
@@ -403,6 +413,7 @@ static long push_pass(struct vmig_channel *ch)
 static int push_round(struct vmig_channel *ch)
 {
 	ktime_t began = ktime_get(), before_ack;
+	u64 told = pages_told(ch);
 	struct vmig_frame frame;
 	long visited;
 	int err;
@@ -416,6 +427,7 @@ static int push_round(struct vmig_channel *ch)
 	/* The final pass follows at once; its references do not matter. */
 	if (stop_copy(ch))
 		return 0;
+	ch->round_pages = pages_told(ch) - told;
 	before_ack = ktime_get();
 	err = vmig_channel_signal(ch, VMIG_P_ROUND, ch->rounds + 1);
 	if (!err)

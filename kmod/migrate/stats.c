@@ -160,14 +160,15 @@ static u64 delivery_rate(const struct vmig_migration *m)
 /* Return: us that the VM would stand still if it were stopped now. */
 u64 vmig_stats_predict(const struct vmig_migration *m)
 {
-	u64 rate = max_t(u64, delivery_rate(m), 1);
+	/* The quotient of what any memory holds fits 64 bits, as it must. */
+	u64 rate = max_t(u64, delivery_rate(m), PAGE_SIZE);
 	u64 fixed = 0;
 	unsigned int i;
 
 	for (i = 0; i < m->nchannels; i++)
 		fixed = max(fixed, m->channels[i].shortest_pass_us);
-	return fixed + div64_u64(m->info.counters.remaining_bytes *
-				 USEC_PER_SEC, rate);
+	return fixed + mul_u64_u64_div_u64(m->info.counters.remaining_bytes,
+					   USEC_PER_SEC, rate);
 }
 
 static void throttle_writers(struct vmig_migration *m)
@@ -257,7 +258,12 @@ static void note_pass(struct vmig_channel *ch, ktime_t began)
 		ch->shortest_pass_us = us;
 	if (ch->round_data >= RATE_PAGES)
 		ch->bytes_per_s = rate_of(ch->round_data, ch->sending);
-	else if (!ch->small_pass_us || us < ch->small_pass_us)
+	/*
+	 * Zero pages and holes cost time as well, and the first pass has most of
+	 * them: only a pass without either shows what an empty one costs.
+	 */
+	if (ch->rounds > 1 && ch->round_pages < RATE_PAGES &&
+	    (!ch->small_pass_us || us < ch->small_pass_us))
 		ch->small_pass_us = us;
 }
 
