@@ -21,7 +21,7 @@ lease_op_test-flags := $(LEASE_FLAGS) $(LEASE_WRAP)
 lease_op_test-libs := $(LEASE_LIBS)
 
 TESTS += lease_pr_test
-lease_pr_test-srcs := selftests/t0/lease_pr_test.c \
+lease_pr_test-srcs := selftests/t0/lease_pr_test.c selftests/t0/fake_disk.c \
 	$(filter-out agent/storage/pr_disk.c,$(LEASE_SRCS))
 lease_pr_test-flags := $(LEASE_FLAGS)
 lease_pr_test-libs := $(LEASE_LIBS)

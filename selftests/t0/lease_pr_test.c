@@ -3,8 +3,6 @@
  * Leases on several disks, on disks that are made up: every command of every
  * change is the last one of its node, or unanswered, and every order of the
  * commands of two nodes is tried. Not in a host: there are thousands.
- *
- * The disks follow SPC-4 revision 17, 5.7, as far as it is used.
  */
 #include <pthread.h>
 #include <semaphore.h>
@@ -14,23 +12,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "fake_disk.h"
 #include "kselftest_harness.h"
 #include "storage/pr_disk.h"
 
-#define DISKS	3
-#define NEXUSES	4	/* initiators, as the disks tell them apart */
-
-enum fault_kind { FAULT_NONE, DIE_BEFORE, DIE_AFTER, FAIL_BEFORE, FAIL_AFTER };
-
-struct fake_disk {
-	uint64_t keys[NEXUSES];		/* registered, or 0 */
-	int holder;			/* nexus, or -1 */
-	uint32_t generation;
-};
-
 /* Shared by all nodes, which are processes or threads. */
 static struct world {
-	struct fake_disk disks[DISKS];
+	struct fake_disk disks[FAKE_DISKS];
 	unsigned int commands;
 	struct vmig_lease_result result;
 } *world;
@@ -42,143 +30,10 @@ struct player {
 	struct vmig_lease_record expect;
 	unsigned int ndisks;
 	enum vmig_lease_status status;
-	unsigned int commands;
 	bool ended;
 	sem_t turn, done;
 	pthread_t thread;
 };
-
-static __thread int nexus;
-static __thread unsigned int commands;
-static __thread struct player *player;
-static unsigned int fault_at;
-static enum fault_kind fault;
-
-static struct fake_disk *fake(struct vmig_pr_disk *disk)
-{
-	return &world->disks[disk->path[strlen(disk->path) - 1] - '0'];
-}
-
-int vmig_pr_open(struct vmig_lease_job *job, struct vmig_pr_disk *disk)
-{
-	(void)job;
-	disk->fd = 0;
-	return 0;
-}
-
-void vmig_pr_close(struct vmig_pr_disk *disk)
-{
-	(void)disk;
-}
-
-int vmig_pr_check(struct vmig_lease_job *job, struct vmig_pr_disk *disk)
-{
-	(void)job;
-	(void)disk;
-	return 0;
-}
-
-static int say_failed(struct vmig_lease_job *job)
-{
-	return vmig_lease_say(job, VMIG_LEASE_IO_ERROR, "the fault");
-}
-
-static void begin_command(void)
-{
-	if (player)
-		sem_wait(&player->turn);
-	commands++;
-	if (fault == DIE_BEFORE && commands == fault_at)
-		_exit(9);
-}
-
-static void end_command(void)
-{
-	if (fault == DIE_AFTER && commands == fault_at)
-		_exit(9);
-	if (player)
-		sem_post(&player->done);
-}
-
-int vmig_pr_read(struct vmig_lease_job *job, struct vmig_pr_disk *disk)
-{
-	struct fake_disk *d = fake(disk);
-	unsigned int i;
-
-	begin_command();
-	disk->generation = d->generation;
-	disk->holder = d->holder < 0 ? 0 : d->keys[d->holder];
-	disk->type = VMIG_PR_WRITE_EXCLUSIVE;
-	for (disk->nkeys = 0, i = 0; i < NEXUSES; i++)
-		disk->nkeys += !!d->keys[i];
-	end_command();
-	if (fault >= FAIL_BEFORE && commands == fault_at)
-		return say_failed(job);
-	return 0;
-}
-
-static int preempt(struct fake_disk *d, uint64_t other)
-{
-	bool found = false, held;
-	int i;
-
-	held = d->holder >= 0 && d->keys[d->holder] == other;
-	for (i = 0; i < NEXUSES; i++) {
-		if (d->keys[i] != other)
-			continue;
-		found = true;
-		if (i != nexus)
-			d->keys[i] = 0;
-	}
-	if (held)
-		d->holder = nexus;
-	return !found;
-}
-
-/* 1 is a conflict. */
-static int carry_out(struct fake_disk *d, enum vmig_pr_action action,
-		     uint64_t key, uint64_t other)
-{
-	if (action != VMIG_PR_REGISTER_AND_IGNORE && d->keys[nexus] != key)
-		return 1;
-	switch (action) {
-	case VMIG_PR_REGISTER:
-	case VMIG_PR_REGISTER_AND_IGNORE:
-		d->keys[nexus] = other;
-		if (!other && d->holder == nexus)
-			d->holder = -1;
-		return 0;
-	case VMIG_PR_RESERVE:
-		if (d->holder >= 0 && d->holder != nexus)
-			return 1;
-		d->holder = nexus;
-		return 0;
-	case VMIG_PR_CLEAR:
-		memset(d->keys, 0, sizeof(d->keys));
-		d->holder = -1;
-		return 0;
-	case VMIG_PR_PREEMPT:
-		return preempt(d, other);
-	}
-	abort();
-}
-
-int vmig_pr_out(struct vmig_lease_job *job, struct vmig_pr_disk *disk,
-		enum vmig_pr_action action, uint64_t key, uint64_t other)
-{
-	struct fake_disk *d = fake(disk);
-	int ret = 0;
-
-	begin_command();
-	if (fault != FAIL_BEFORE || commands != fault_at) {
-		ret = carry_out(d, action, key, other);
-		d->generation += !ret;
-	}
-	end_command();
-	if (fault >= FAIL_BEFORE && commands == fault_at)
-		return say_failed(job);
-	return ret;
-}
 
 static const char * const paths[] = { "disk0", "disk1", "disk2" };
 static const char * const nodes[] = { "a", "b", "c" };
@@ -202,7 +57,7 @@ static void ask(enum vmig_lease_action action, const char *node,
 /* In a process whose command number @at is struck. Its commands, 0 if it died. */
 static unsigned int ask_struck(enum vmig_lease_action action, const char *node,
 			       const struct vmig_lease_record *expect,
-			       enum fault_kind kind, unsigned int at)
+			       enum fake_fault kind, unsigned int at)
 {
 	int status;
 	pid_t pid;
@@ -210,12 +65,11 @@ static unsigned int ask_struck(enum vmig_lease_action action, const char *node,
 	memset(&world->result, 0, sizeof(world->result));
 	pid = fork();
 	if (!pid) {
-		nexus = *node - 'a';
-		commands = 0;
-		fault = kind;
-		fault_at = at;
-		ask(action, node, expect, DISKS, &world->result);
-		world->commands = commands;
+		fake_node = (struct fake_node){ .nexus = *node - 'a',
+						.fault = kind,
+						.fault_at = at };
+		ask(action, node, expect, FAKE_DISKS, &world->result);
+		world->commands = fake_node.commands;
 		_exit(0);
 	}
 	waitpid(pid, &status, 0);
@@ -230,8 +84,8 @@ static enum vmig_lease_status now(enum vmig_lease_action action,
 				  const char *node,
 				  const struct vmig_lease_record *expect)
 {
-	nexus = *node - 'a';
-	ask(action, node, expect, DISKS, &result);
+	fake_node.nexus = *node - 'a';
+	ask(action, node, expect, FAKE_DISKS, &result);
 	return result.status;
 }
 
@@ -240,7 +94,7 @@ static void reset(void)
 	unsigned int i;
 
 	memset(world, 0, sizeof(*world));
-	for (i = 0; i < DISKS; i++)
+	for (i = 0; i < FAKE_DISKS; i++)
 		world->disks[i].holder = -1;
 }
 
@@ -249,7 +103,7 @@ static bool all_are(const char *node)
 {
 	unsigned int i;
 
-	for (i = 0; i < DISKS; i++)
+	for (i = 0; i < FAKE_DISKS; i++)
 		if (world->disks[i].holder != (node ? *node - 'a' : -1))
 			return false;
 	return true;
@@ -260,13 +114,13 @@ FIXTURE(pr) {
 };
 
 FIXTURE_VARIANT(pr) {
-	enum fault_kind kind;
+	enum fake_fault kind;
 };
 
-FIXTURE_VARIANT_ADD(pr, die_before) { .kind = DIE_BEFORE };
-FIXTURE_VARIANT_ADD(pr, die_after) { .kind = DIE_AFTER };
-FIXTURE_VARIANT_ADD(pr, fail) { .kind = FAIL_BEFORE };
-FIXTURE_VARIANT_ADD(pr, answer_lost) { .kind = FAIL_AFTER };
+FIXTURE_VARIANT_ADD(pr, die_before) { .kind = FAKE_DIE_BEFORE };
+FIXTURE_VARIANT_ADD(pr, die_after) { .kind = FAKE_DIE_AFTER };
+FIXTURE_VARIANT_ADD(pr, fail) { .kind = FAKE_FAIL_BEFORE };
+FIXTURE_VARIANT_ADD(pr, answer_lost) { .kind = FAKE_FAIL_AFTER };
 
 FIXTURE_SETUP(pr)
 {
@@ -274,7 +128,7 @@ FIXTURE_SETUP(pr)
 		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, world);
 	reset();
-	fault = FAULT_NONE;
+	fake_disks = world->disks;
 }
 
 FIXTURE_TEARDOWN(pr)
@@ -330,6 +184,34 @@ TEST_F_TIMEOUT(pr, handoff, 60)
 	EXPECT_LT(6, moved);
 }
 
+/* What is committed stays so, whatever becomes of the attempts to end it. */
+TEST_F_TIMEOUT(pr, handoff_struck_twice, 60)
+{
+	unsigned int at, again, committed = 0;
+
+	for (at = 1; at <= 16; at++) {
+		for (again = 1; again <= 16; again++) {
+			have_a(self);
+			ask_struck(VMIG_LEASE_HANDOFF, "b", &self->a,
+				   variant->kind, at);
+			now(VMIG_LEASE_READ, "c", NULL);
+			if (*result.record.holder != 'b')
+				break;
+			committed++;
+			ask_struck(VMIG_LEASE_HANDOFF, "b", &self->a,
+				   variant->kind, again);
+			ASSERT_EQ(VMIG_LEASE_CHANGED,
+				  now(VMIG_LEASE_KEEP, "a", &self->a)) {
+				TH_LOG("commands %u, %u", at, again);
+			}
+			ASSERT_EQ(VMIG_LEASE_DONE,
+				  now(VMIG_LEASE_HANDOFF, "b", &self->a));
+			ASSERT_TRUE(all_are("b"));
+		}
+	}
+	EXPECT_LT(50, committed);
+}
+
 /* A node that starts a VM dies: it again, and another one by force. */
 TEST_F_TIMEOUT(pr, acquire, 60)
 {
@@ -340,7 +222,7 @@ TEST_F_TIMEOUT(pr, acquire, 60)
 		reset();
 		n = ask_struck(VMIG_LEASE_ACQUIRE, "a", NULL, variant->kind,
 			       at);
-		if (variant->kind >= FAIL_BEFORE && !world->result.unsure &&
+		if (variant->kind >= FAKE_FAIL_BEFORE && !world->result.unsure &&
 		    world->result.status != VMIG_LEASE_DONE) {
 			EXPECT_TRUE(all_are(NULL));
 		}
@@ -403,8 +285,8 @@ TEST_F_TIMEOUT(pr, keep, 60)
 		seen = result.record;
 		/* Another session, which the disks do not know. */
 		if (at % 2) {
-			nexus = 3;
-			ask(VMIG_LEASE_KEEP, "a", &seen, DISKS, &result);
+			fake_node.nexus = 3;
+			ask(VMIG_LEASE_KEEP, "a", &seen, FAKE_DISKS, &result);
 			ASSERT_EQ(VMIG_LEASE_DONE, result.status);
 			EXPECT_EQ(3, world->disks[2].holder);
 			continue;
@@ -417,15 +299,16 @@ TEST_F_TIMEOUT(pr, keep, 60)
 static void *run_player(void *arg)
 {
 	struct vmig_lease_result answer;
+	struct player *player = arg;
 
-	player = arg;
-	nexus = *player->node - 'a';
+	fake_node = (struct fake_node){ .nexus = *player->node - 'a',
+					.turn = &player->turn,
+					.done = &player->done };
 	ask(player->action, player->node, &player->expect, player->ndisks,
 	    &answer);
 	/* The end is a turn too. */
 	sem_wait(&player->turn);
 	player->status = answer.status;
-	player->commands = commands;
 	player->ended = true;
 	sem_post(&player->done);
 	return NULL;
@@ -506,7 +389,7 @@ FIXTURE_SETUP(order)
 	world = mmap(NULL, sizeof(*world), PROT_READ | PROT_WRITE,
 		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, world);
-	fault = FAULT_NONE;
+	fake_disks = world->disks;
 }
 
 FIXTURE_TEARDOWN(order)
@@ -523,7 +406,7 @@ TEST_F_TIMEOUT(order, one_wins, 120)
 	for (order = 0; order < 1u << ORDER_BITS; order++) {
 		reset();
 		memset(&result, 0, sizeof(result));
-		nexus = 0;
+		fake_node.nexus = 0;
 		if (variant->held)
 			ask(VMIG_LEASE_ACQUIRE, "a", NULL, variant->ndisks,
 			    &result);

@@ -10,6 +10,7 @@ ISCSI_IQN=iqn.2026-11.vmig:disks
 iscsi_target() {
 	on "$1" "
 	set -e
+	exec >/dev/null
 	modprobe -a target_core_mod iscsi_target_mod target_core_file
 	mountpoint -q /sys/kernel/config ||
 		mount -t configfs none /sys/kernel/config
@@ -34,7 +35,7 @@ iscsi_target() {
 	echo 1 >\$tpg/attrib/generate_node_acls
 	echo 0 >\$tpg/attrib/demo_mode_write_protect
 	echo 1 >\$tpg/attrib/cache_dynamic_acls
-	echo 1 >\$tpg/enable" >/dev/null
+	echo 1 >\$tpg/enable"
 }
 
 # iscsi_login HOST ADDRESS: its disks become /dev/disk/by-path/... there.
@@ -42,6 +43,7 @@ iscsi_target() {
 iscsi_login() {
 	on "$1" "
 	set -e
+	exec >/dev/null
 	modprobe -a iscsi_tcp sd_mod sg
 	echo InitiatorName=iqn.2026-11.vmig:host-$1 \
 		>/etc/iscsi/initiatorname.iscsi
@@ -50,7 +52,7 @@ iscsi_login() {
 	iscsiadm -m discovery -t st -p $2:3260
 	iscsiadm -m node -T $ISCSI_IQN -p $2:3260 -o update \
 		-n node.session.timeo.replacement_timeout -v 20
-	iscsiadm -m node -T $ISCSI_IQN -p $2:3260 -l" >/dev/null
+	iscsiadm -m node -T $ISCSI_IQN -p $2:3260 -l"
 }
 
 # iscsi_disk HOST LUN: its name in /dev there, once it is there.
