@@ -142,6 +142,9 @@ void vmig_lease_job_run(struct vmig_lease_job *job)
 		vmig_scsi_pr_run(job);
 	else
 		run_none(job);
+	/* What went wrong on the way there is of no interest. */
+	if (job->result->status == VMIG_LEASE_DONE)
+		job->result->err.text[0] = '\0';
 }
 
 void vmig_lease_run(const struct vmig_lease_request *request,

@@ -297,17 +297,22 @@ static int clear_disk(struct pr_set *set, struct vmig_pr_disk *disk,
 	const struct vmig_lease_request *request = set->job->request;
 	uint64_t next = vmig_pr_key(request->vm, request->node,
 				    vmig_pr_key_epoch(key) + 1);
+	uint64_t held = disk->holder;
 	struct vmig_lease_result said;
-	int ret = 1;
+	int ret;
 
-	if (disk->holder == key)
-		ret = vmig_pr_out(set->job, disk, VMIG_PR_CLEAR, key, 0);
-	if (ret > 0)
-		ret = vmig_pr_out(set->job, disk, VMIG_PR_REGISTER_AND_IGNORE,
-				  0, next) ?:
-		      vmig_pr_out(set->job, disk, VMIG_PR_PREEMPT, next,
-				  disk->holder) ?:
-		      vmig_pr_out(set->job, disk, VMIG_PR_CLEAR, next, 0);
+	if (held == key &&
+	    !vmig_pr_out(set->job, disk, VMIG_PR_CLEAR, key, 0))
+		return 0;
+	/* Who is not registered is told that by one error or another. */
+	if (vmig_pr_read(set->job, disk))
+		return -1;
+	if (!disk->holder || disk->holder != held)
+		return !!disk->holder;
+	ret = vmig_pr_out(set->job, disk, VMIG_PR_REGISTER_AND_IGNORE, 0,
+			  next) ?:
+	      vmig_pr_out(set->job, disk, VMIG_PR_PREEMPT, next, held) ?:
+	      vmig_pr_out(set->job, disk, VMIG_PR_CLEAR, next, 0);
 	if (!ret)
 		return 0;
 	said = *set->job->result;

@@ -96,12 +96,14 @@ static int preempt(struct fake_disk *d, uint64_t other)
 	return !found;
 }
 
-/* 1 is a conflict. */
+/* 1 is a conflict; LIO has an error of its own for CLEAR. */
 static int carry_out(struct fake_disk *d, enum vmig_pr_action action,
 		     uint64_t key, uint64_t other)
 {
-	if (action != VMIG_PR_REGISTER_AND_IGNORE && d->keys[fake_node.nexus] != key)
-		return 1;
+	uint64_t mine = d->keys[fake_node.nexus];
+
+	if (action != VMIG_PR_REGISTER_AND_IGNORE && mine != key)
+		return action == VMIG_PR_CLEAR && !mine ? -1 : 1;
 	switch (action) {
 	case VMIG_PR_REGISTER:
 	case VMIG_PR_REGISTER_AND_IGNORE:
@@ -136,7 +138,8 @@ int vmig_pr_out(struct vmig_lease_job *job, struct vmig_pr_disk *disk,
 		d->generation += !ret;
 	}
 	end_command();
-	if (is_struck(FAKE_FAIL_BEFORE) || is_struck(FAKE_FAIL_AFTER))
+	if (ret < 0 || is_struck(FAKE_FAIL_BEFORE) ||
+	    is_struck(FAKE_FAIL_AFTER))
 		return say_failed(job);
 	return ret;
 }

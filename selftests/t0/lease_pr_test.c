@@ -289,6 +289,14 @@ TEST_F_TIMEOUT(pr, keep, 60)
 			ask(VMIG_LEASE_KEEP, "a", &seen, FAKE_DISKS, &result);
 			ASSERT_EQ(VMIG_LEASE_DONE, result.status);
 			EXPECT_EQ(3, world->disks[2].holder);
+			seen = result.record;
+			fake_node.nexus = 2;
+			ask(VMIG_LEASE_RELEASE, "a", &seen, FAKE_DISKS, &result);
+			ASSERT_EQ(VMIG_LEASE_DONE, result.status) {
+				TH_LOG("%s", result.err.text);
+			}
+			EXPECT_STREQ("", result.err.text);
+			EXPECT_TRUE(all_are(NULL));
 			continue;
 		}
 		ASSERT_EQ(VMIG_LEASE_DONE, now(VMIG_LEASE_KEEP, "a", &self->a));

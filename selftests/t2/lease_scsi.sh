@@ -151,14 +151,19 @@ fenced b
 writes a a
 
 step "a node that comes back as another initiator has its lease"
-on a "iscsiadm -m node -u >/dev/null && pkill -x iscsid &&
-	while pgrep -x iscsid; do sleep 0.1; done >/dev/null
-	echo InitiatorName=iqn.2026-11.vmig:host-a-again \
-		>/etc/iscsi/initiatorname.iscsi
-	iscsid && iscsiadm -m node -l >/dev/null"
-for lun in 0 1; do
-	same "name of disk $lun" "${disks[lun]}" "$(iscsi_disk a $lun)"
-done
+# come_back NAME
+come_back() {
+	local lun
+	on a "iscsiadm -m node -u >/dev/null && pkill -x iscsid &&
+		while pgrep -x iscsid; do sleep 0.1; done >/dev/null
+		echo InitiatorName=iqn.2026-11.vmig:$1 \
+			>/etc/iscsi/initiatorname.iscsi
+		iscsid && iscsiadm -m node -l >/dev/null"
+	for lun in 0 1; do
+		same "name of disk $lun" "${disks[lun]}" "$(iscsi_disk a $lun)"
+	done
+}
+come_back host-a-again
 fenced a
 before=$epoch
 lease a acquire
@@ -166,6 +171,12 @@ done_by a
 same "epoch" $((before + 1)) "$epoch"
 writes a a
 fenced b
+come_back host-a-once-more
+lease a -e "$epoch:a" release
+done_by ""
+lease a acquire
+done_by a
+writes a A
 
 step "storage that is cut off is an answer in time"
 unplug c
