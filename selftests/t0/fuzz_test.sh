@@ -13,7 +13,7 @@ failed=0
 number=0
 
 # A second or two of each. A target without a line here is an error.
-declare -A runs=([wire_fuzz]=500000 [config_fuzz]=100000)
+declare -A runs=([wire_fuzz]=500000 [config_fuzz]=100000 [cpu_fuzz]=20000)
 
 # fuzz NAME
 fuzz()
