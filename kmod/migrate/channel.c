@@ -98,12 +98,7 @@ static int take_abort(struct vmig_channel *ch, const struct vmig_frame *frame)
 	return -ECANCELED;
 }
 
-/*
- * The peer closed while something was being sent to it. What it said before is
- * still to be received, and the last of it may be an ABORT that tells why. All
- * of it is here already: a peer that goes on talking is not worth a wait.
- */
-static void hear_last_words(struct vmig_channel *ch)
+static void seek_abort(struct vmig_channel *ch)
 {
 	const u64 most = ch->tcp.received + LAST_WORDS_BYTES;
 	const unsigned long end = jiffies + LAST_WORDS_MAX;
@@ -112,8 +107,6 @@ static void hear_last_words(struct vmig_channel *ch)
 	char why[VMIG_WIRE_WHY_MAX];
 	size_t len;
 
-	ch->tcp.patience = 1;
-	ch->tcp.limit = 1;
 	while (ch->tcp.received < most && time_before(jiffies, end)) {
 		if (frame.len) {
 			len = min_t(size_t, frame.len,
@@ -132,6 +125,22 @@ static void hear_last_words(struct vmig_channel *ch)
 			return;
 		}
 	}
+}
+
+/*
+ * The peer closed while something was being sent to it. What it said before is
+ * still to be received, and the last of it may be an ABORT that tells why. All
+ * of it is here already: a peer that goes on talking is not worth a wait.
+ */
+static void hear_last_words(struct vmig_channel *ch)
+{
+	const unsigned int patience = ch->tcp.patience, limit = ch->tcp.limit;
+
+	ch->tcp.patience = 1;
+	ch->tcp.limit = 1;
+	seek_abort(ch);
+	ch->tcp.patience = patience;
+	ch->tcp.limit = limit;
 }
 
 static int lost_sending(struct vmig_channel *ch, int err)

@@ -14,7 +14,10 @@
 
 #define BLACKOUT_DEFAULT_MS	300
 #define TIMEOUT_DEFAULT_S	3600
-/* The VM may stand still for its last pages for so long, */
+/*
+ * The VM may stand still for so long until the commit, give or take a tick and
+ * the farewell of a migration that ends by it,
+ */
 #define STOP_DEFAULT_S		30
 /* or this many times the target of its blackout, if that is more; */
 #define STOP_TARGETS		4
@@ -83,17 +86,27 @@ static bool switch_over(struct vmig_migration *m, char *why, size_t size)
 	return true;
 }
 
+/*
+ * From the stop to the commit: the peer must confirm the last pages, the agents
+ * must move the devices. The stage is one and the same all that time.
+ */
 static bool stands_still_too_long(struct vmig_migration *m, char *why,
 				  size_t size)
 {
 	struct vmig_migration_info *info = &m->info;
 
-	if (info->state != VMIG_STATE_STOPCOPY ||
+	if (info->role != VMIG_ROLE_SOURCE ||
+	    info->stage != VMIG_STAGE_MODIFIED ||
 	    !is_over(m->stage_began, info->stop_limit_s))
 		return false;
-	snprintf(why, size,
-		 "VM %s stood still for %u s, its limit, and node %s has not confirmed its last pages: raise the stop limit",
-		 info->vm, info->stop_limit_s, info->node);
+	if (info->state == VMIG_STATE_HANDOFF)
+		snprintf(why, size,
+			 "VM %s stood still for %u s, its limit, and the agent has not begun the commit: raise the stop limit",
+			 info->vm, info->stop_limit_s);
+	else
+		snprintf(why, size,
+			 "VM %s stood still for %u s, its limit, and node %s has not confirmed its last pages: raise the stop limit",
+			 info->vm, info->stop_limit_s, info->node);
 	return true;
 }
 

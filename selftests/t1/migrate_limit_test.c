@@ -227,6 +227,73 @@ TEST_F_TIMEOUT(limit, stop_takes_too_long, 240)
 	EXPECT_EQ(0, pair_remove_vm(self->a));
 }
 
+/* Nor does it stand still for agents that never commit. */
+TEST_F_TIMEOUT(limit, handoff_takes_too_long, 120)
+{
+	struct plan plan = {
+		.channels = 2, .stop_limit = 8, .max_blackout = 60000,
+	};
+
+	ASSERT_EQ(0, pair_start(self->pair, &plan));
+	ASSERT_EQ(0, side_wait_converged(self->a));
+	ASSERT_EQ(0, pair_stop_copy(self->pair));
+	ASSERT_EQ(0, side_wait(self->a, VMIG_STATE_FAILED));
+	EXPECT_EQ(ETIME, nl_u32(&self->a->message, VMIG_A_MIGRATION_ERROR));
+	EXPECT_NE(NULL, strstr(side_reason(self->a), "has not begun the commit")) {
+		TH_LOG("%s", side_reason(self->a));
+	}
+	ASSERT_EQ(0, side_wait(self->b, VMIG_STATE_FAILED));
+	EXPECT_EQ(0, pair_remove_vm(self->a));
+}
+
+/* From the commit on the agents have all the time they need. */
+TEST_F_TIMEOUT(limit, commit_has_no_limit, 120)
+{
+	struct plan plan = {
+		.channels = 2, .stop_limit = 8, .max_blackout = 60000,
+	};
+
+	ASSERT_EQ(0, pair_start(self->pair, &plan));
+	ASSERT_EQ(0, side_wait_converged(self->a));
+	ASSERT_EQ(0, pair_stop_copy(self->pair));
+	ASSERT_EQ(0, side_stage(self->a, VMIG_STAGE_STORAGE));
+	sleep(10);
+	ASSERT_EQ(0, side_stage(self->b, VMIG_STAGE_RESUME));
+	ASSERT_EQ(0, side_call(self->b, VMIG_CMD_MIGRATION_DONE));
+	ASSERT_EQ(0, side_call(self->a, VMIG_CMD_MIGRATION_DONE));
+	ASSERT_EQ(0, side_wait(self->a, VMIG_STATE_DONE));
+}
+
+/*
+ * The first round takes longer than the target for the holes that it tells of,
+ * and no later one is small: that says nothing about the target, a slower VM
+ * meets it.
+ */
+TEST_F_TIMEOUT(limit, holes_are_not_the_network, 240)
+{
+	struct plan plan = { .channels = 1, .max_blackout = 500 };
+	unsigned int tries = 1000;
+
+	ASSERT_EQ(0, pair_remove_vm(self->a));
+	ASSERT_EQ(0, pair_remove_vm(self->b));
+	ASSERT_EQ(0, pair_make_vm(self->pair, 64UL << 30));
+	ASSERT_EQ(0, pair_impair(self->pair, "rate 10mbit limit 20000"));
+	ASSERT_EQ(0, pair_start(self->pair, &plan));
+	self->writer.pages = 1024;
+	/* Behind the round: it has no page of data. */
+	do {
+		ASSERT_EQ(0, side_get(self->a));
+		usleep(1000);
+	} while (side_counter(self->a, VMIG_A_COUNTERS_HOLE_PAGES) < 4096 &&
+		 --tries);
+	ASSERT_LT(0, tries);
+	ASSERT_EQ(0, start_writer(&self->writer));
+	EXPECT_EQ(0, side_wait_converged(self->a)) {
+		TH_LOG("%s", side_reason(self->a));
+	}
+	stop_writer(&self->writer);
+}
+
 TEST_F(limit, defaults)
 {
 	struct plan plan = { .channels = 1 };
