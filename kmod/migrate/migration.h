@@ -30,7 +30,7 @@ struct vmig_migration;
  * @max_blackout_ms: 0 for the default
  * @timeout_s: 0 for the default
  * @at_timeout: what happens when it is over
- * @stop_limit_s: how long the VM may stand still for its last pages, 0 for the
+ * @stop_limit_s: how long the VM may stand still until the commit, 0 for the
  *	default
  */
 struct vmig_migration_params {
