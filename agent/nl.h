@@ -137,6 +137,8 @@ struct vmig_request {
 	enum vmig_timeout_action at_timeout;
 	uint32_t stop_limit;	/* s */
 	bool force;
+	bool wait;
+	bool quick;
 };
 
 /*

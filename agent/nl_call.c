@@ -120,6 +120,8 @@ int vmig_nl_request(struct vmig_nl *nl, const struct vmig_request *request,
 	put_u32(&b, VMIG_A_REQUEST_AT_TIMEOUT, request->at_timeout);
 	put_u32(&b, VMIG_A_REQUEST_STOP_LIMIT, request->stop_limit);
 	put_flag(&b, VMIG_A_REQUEST_FORCE, request->force);
+	put_flag(&b, VMIG_A_REQUEST_WAIT, request->wait);
+	put_flag(&b, VMIG_A_REQUEST_QUICK, request->quick);
 	return send_call(&b, take_request_id, id, err);
 }
 

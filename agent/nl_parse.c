@@ -97,6 +97,10 @@ static struct nla_policy request_policy[VMIG_A_REQUEST_MAX + 1] = {
 	[VMIG_A_REQUEST_FORCE] = FLAG,
 	[VMIG_A_REQUEST_ERROR] = U32,
 	[VMIG_A_REQUEST_MESSAGE] = TEXT,
+	[VMIG_A_REQUEST_AT_TIMEOUT] = U32,
+	[VMIG_A_REQUEST_STOP_LIMIT] = U32,
+	[VMIG_A_REQUEST_WAIT] = FLAG,
+	[VMIG_A_REQUEST_QUICK] = FLAG,
 };
 
 static uint32_t get_u32(struct nlattr *attr)
@@ -294,6 +298,8 @@ int vmig_nl_parse_request(struct nlmsghdr *nlh, struct vmig_request *request)
 	request->at_timeout = get_u32(tb[VMIG_A_REQUEST_AT_TIMEOUT]);
 	request->stop_limit = get_u32(tb[VMIG_A_REQUEST_STOP_LIMIT]);
 	request->force = tb[VMIG_A_REQUEST_FORCE];
+	request->wait = tb[VMIG_A_REQUEST_WAIT];
+	request->quick = tb[VMIG_A_REQUEST_QUICK];
 	return 0;
 }
 

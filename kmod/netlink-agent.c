@@ -192,13 +192,14 @@ static const struct {
 		BIT(VMIG_A_REQUEST_CHANNELS) | BIT(VMIG_A_REQUEST_VERIFY) |
 		BIT(VMIG_A_REQUEST_BANDWIDTH) | BIT(VMIG_A_REQUEST_MAX_BLACKOUT) |
 		BIT(VMIG_A_REQUEST_TIMEOUT) | BIT(VMIG_A_REQUEST_AT_TIMEOUT) |
-		BIT(VMIG_A_REQUEST_STOP_LIMIT),
+		BIT(VMIG_A_REQUEST_STOP_LIMIT) | BIT(VMIG_A_REQUEST_WAIT) |
+		BIT(VMIG_A_REQUEST_QUICK),
 	},
 	[VMIG_REQUEST_OP_ANNOUNCE] = {
 		"announce", BIT(VMIG_A_REQUEST_VM), 0,
 	},
 	[VMIG_REQUEST_OP_NODE_SHOW] = {
-		"node-show", 0, 0,
+		"node-show", 0, BIT(VMIG_A_REQUEST_NODE),
 	},
 	[VMIG_REQUEST_OP_VM_SET] = {
 		"vm-set", BIT(VMIG_A_REQUEST_VM) | BIT(VMIG_A_REQUEST_DATA), 0,
@@ -212,6 +213,21 @@ static const struct {
 	[VMIG_REQUEST_OP_CPU_CHECK] = {
 		"cpu-check", BIT(VMIG_A_REQUEST_VM) | BIT(VMIG_A_REQUEST_NODE),
 		0,
+	},
+	[VMIG_REQUEST_OP_VM_RECOVER] = {
+		"vm-recover", BIT(VMIG_A_REQUEST_VM), BIT(VMIG_A_REQUEST_DATA),
+	},
+	[VMIG_REQUEST_OP_NODE_LIST] = {
+		"node-list", 0, 0,
+	},
+	[VMIG_REQUEST_OP_CHECK] = {
+		"check", BIT(VMIG_A_REQUEST_VM) | BIT(VMIG_A_REQUEST_NODE), 0,
+	},
+	[VMIG_REQUEST_OP_NODE_DRAIN] = {
+		"node-drain", 0, BIT(VMIG_A_REQUEST_NODE),
+	},
+	[VMIG_REQUEST_OP_NODE_UNDRAIN] = {
+		"node-undrain", 0, BIT(VMIG_A_REQUEST_NODE),
 	},
 };
 
@@ -227,6 +243,8 @@ static const char * const request_attr_names[] = {
 	[VMIG_A_REQUEST_FORCE]		= "force",
 	[VMIG_A_REQUEST_AT_TIMEOUT]	= "at-timeout",
 	[VMIG_A_REQUEST_STOP_LIMIT]	= "stop-limit",
+	[VMIG_A_REQUEST_WAIT]		= "wait",
+	[VMIG_A_REQUEST_QUICK]		= "quick",
 };
 
 static int check_request_attrs(struct genl_info *info, u32 op)
@@ -369,7 +387,7 @@ static int send_request(struct genl_info *info, u32 portid, u32 id)
 	int err;
 
 	msg = copy_request(info, VMIG_CMD_REQUEST_NTF, id,
-			   VMIG_A_REQUEST_STOP_LIMIT);
+			   VMIG_A_REQUEST_QUICK);
 	if (!msg)
 		return -ENOMEM;
 	err = reply_id(info, id);

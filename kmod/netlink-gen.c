@@ -62,8 +62,8 @@ static const struct nla_policy vmig_vm_get_nl_policy[VMIG_A_VM_NAME + 1] = {
 };
 
 /* VMIG_CMD_REQUEST - do */
-static const struct nla_policy vmig_request_nl_policy[VMIG_A_REQUEST_STOP_LIMIT + 1] = {
-	[VMIG_A_REQUEST_OP] = NLA_POLICY_RANGE(NLA_U32, 1, 13),
+static const struct nla_policy vmig_request_nl_policy[VMIG_A_REQUEST_QUICK + 1] = {
+	[VMIG_A_REQUEST_OP] = NLA_POLICY_RANGE(NLA_U32, 1, 18),
 	[VMIG_A_REQUEST_VM] = { .type = NLA_NUL_STRING, .len = VMIG_NAME_MAX, },
 	[VMIG_A_REQUEST_NODE] = { .type = NLA_NUL_STRING, .len = VMIG_NAME_MAX, },
 	[VMIG_A_REQUEST_DATA] = { .type = NLA_NUL_STRING, .len = VMIG_DATA_MAX, },
@@ -75,6 +75,8 @@ static const struct nla_policy vmig_request_nl_policy[VMIG_A_REQUEST_STOP_LIMIT 
 	[VMIG_A_REQUEST_FORCE] = { .type = NLA_FLAG, },
 	[VMIG_A_REQUEST_AT_TIMEOUT] = NLA_POLICY_MAX(NLA_U32, 1),
 	[VMIG_A_REQUEST_STOP_LIMIT] = NLA_POLICY_FULL_RANGE(NLA_U32, &vmig_a_request_stop_limit_range),
+	[VMIG_A_REQUEST_WAIT] = { .type = NLA_FLAG, },
+	[VMIG_A_REQUEST_QUICK] = { .type = NLA_FLAG, },
 };
 
 /* VMIG_CMD_ANSWER - do */
@@ -192,7 +194,7 @@ static const struct genl_split_ops vmig_nl_ops[] = {
 		.cmd		= VMIG_CMD_REQUEST,
 		.doit		= vmig_nl_request_doit,
 		.policy		= vmig_request_nl_policy,
-		.maxattr	= VMIG_A_REQUEST_STOP_LIMIT,
+		.maxattr	= VMIG_A_REQUEST_QUICK,
 		.flags		= GENL_ADMIN_PERM | GENL_CMD_CAP_DO,
 	},
 	{

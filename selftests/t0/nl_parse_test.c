@@ -152,6 +152,7 @@ TEST_F(message, request)
 	nla_put_u32(self->msg, VMIG_A_REQUEST_STOP_LIMIT, 45);
 	nla_put_u32(self->msg, VMIG_A_REQUEST_TIMEOUT, 60);
 	nla_put_flag(self->msg, VMIG_A_REQUEST_FORCE);
+	nla_put_flag(self->msg, VMIG_A_REQUEST_WAIT);
 	ASSERT_EQ(0, vmig_nl_parse_request(self->nlh, &request));
 	EXPECT_EQ(5, request.id);
 	EXPECT_EQ(VMIG_REQUEST_OP_MIGRATE, request.op);
@@ -161,6 +162,8 @@ TEST_F(message, request)
 	EXPECT_EQ(4, request.channels);
 	EXPECT_FALSE(request.verify);
 	EXPECT_TRUE(request.force);
+	EXPECT_TRUE(request.wait);
+	EXPECT_FALSE(request.quick);
 	EXPECT_EQ(1000000, request.bandwidth);
 	EXPECT_EQ(100, request.max_blackout);
 	EXPECT_EQ(60, request.timeout);

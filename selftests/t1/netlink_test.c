@@ -158,8 +158,8 @@ static const struct refusal refused_to_all[] = {
 	  ERANGE, POLICY, VMIG_A_REQUEST_VERIFY },
 	{ "announce without vm", VMIG_CMD_REQUEST, { REQUEST(ANNOUNCE) },
 	  EINVAL, "announce needs vm", 0, VMIG_A_REQUEST_VM },
-	{ "node-show of another", VMIG_CMD_REQUEST, { REQUEST(NODE_SHOW), NODE },
-	  EINVAL, "node-show does not take node", VMIG_A_REQUEST_NODE },
+	{ "node-list of another", VMIG_CMD_REQUEST, { REQUEST(NODE_LIST), NODE },
+	  EINVAL, "node-list does not take node", VMIG_A_REQUEST_NODE },
 	{ "request without agent", VMIG_CMD_REQUEST, { REQUEST(VM_LIST) },
 	  ENOTCONN, "No agent is registered" },
 

@@ -100,15 +100,25 @@ enum vmig_timeout_action {
  * @VMIG_REQUEST_OP_VM_LIST: Needs nothing.
  * @VMIG_REQUEST_OP_VM_SHOW: Needs vm.
  * @VMIG_REQUEST_OP_MIGRATE: Needs vm and node; takes channels, verify,
- *   bandwidth, max-blackout, timeout, at-timeout and stop-limit.
+ *   bandwidth, max-blackout, timeout, at-timeout, stop-limit, wait and quick.
  * @VMIG_REQUEST_OP_ANNOUNCE: Needs vm.
- * @VMIG_REQUEST_OP_NODE_SHOW: Needs nothing.
+ * @VMIG_REQUEST_OP_NODE_SHOW: Takes node, by default the asked one.
  * @VMIG_REQUEST_OP_VM_SET: Needs vm and data, KEY=VALUE of its definition:
  *   "cpu-policy=cluster".
  * @VMIG_REQUEST_OP_CPU_SHOW: Takes node, by default the asked one.
  * @VMIG_REQUEST_OP_CPU_BASELINE: Takes data, names of nodes separated by
  *   blanks, by default all.
  * @VMIG_REQUEST_OP_CPU_CHECK: Needs vm and node.
+ * @VMIG_REQUEST_OP_VM_RECOVER: Needs vm; takes data, the epoch of the lease in
+ *   decimal. Without it the lease is read, with it taken over from a holder
+ *   that the operator says is dead, if it still has that epoch.
+ * @VMIG_REQUEST_OP_NODE_LIST: Needs nothing.
+ * @VMIG_REQUEST_OP_CHECK: Needs vm and node. All that migrate would check, and
+ *   nothing is moved.
+ * @VMIG_REQUEST_OP_NODE_DRAIN: Takes node, by default the asked one. All its
+ *   running VMs move away.
+ * @VMIG_REQUEST_OP_NODE_UNDRAIN: Takes node, by default the asked one. VMs
+ *   that left it in node-drain come back.
  */
 enum vmig_request_op {
 	VMIG_REQUEST_OP_VM_DEFINE = 1,
@@ -124,6 +134,11 @@ enum vmig_request_op {
 	VMIG_REQUEST_OP_CPU_SHOW,
 	VMIG_REQUEST_OP_CPU_BASELINE,
 	VMIG_REQUEST_OP_CPU_CHECK,
+	VMIG_REQUEST_OP_VM_RECOVER,
+	VMIG_REQUEST_OP_NODE_LIST,
+	VMIG_REQUEST_OP_CHECK,
+	VMIG_REQUEST_OP_NODE_DRAIN,
+	VMIG_REQUEST_OP_NODE_UNDRAIN,
 };
 
 enum vmig_cpuid_register {
@@ -238,6 +253,8 @@ enum {
 	VMIG_A_REQUEST_MESSAGE,
 	VMIG_A_REQUEST_AT_TIMEOUT,
 	VMIG_A_REQUEST_STOP_LIMIT,
+	VMIG_A_REQUEST_WAIT,
+	VMIG_A_REQUEST_QUICK,
 
 	__VMIG_A_REQUEST_MAX,
 	VMIG_A_REQUEST_MAX = (__VMIG_A_REQUEST_MAX - 1)
