@@ -12,6 +12,7 @@
 struct reader {
 	struct vmig_config *config;
 	uint32_t node_seen;
+	uint32_t cluster_seen;
 	uint32_t peers_seen;
 };
 
@@ -32,6 +33,65 @@ static const struct vmig_key node_keys[] = {
 	{ .name = "qemu", .parse = vmig_key_path, FIELD(qemu) },
 	{ .name = "accel", .parse = vmig_key_choice, FIELD(accel),
 	  .choices = accels },
+	{ }
+};
+
+static const struct {
+	const char *rule;
+	enum vmig_waiver waiver;
+} waivers[] = {
+	{ "same-subnet", VMIG_WAIVE_SAME_SUBNET },
+	{ "migration-network", VMIG_WAIVE_MIGRATION_NETWORK },
+};
+
+enum vmig_waiver vmig_config_waiver(const char *rule)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(waivers) / sizeof(waivers[0]); i++)
+		if (!strcmp(waivers[i].rule, rule))
+			return waivers[i].waiver;
+	return 0;
+}
+
+static int parse_network(struct vmig_keyfile *kf, const struct vmig_key *key,
+			 const char *value, void *field)
+{
+	(void)key;
+	if (vmig_prefix_parse(value, field))
+		return vmig_keyfile_error(kf, EINVAL,
+					  "\"%s\" is not a network; write its first address and the length, such as 10.77.0.0/24",
+					  value);
+	return 0;
+}
+
+/* "same-subnet, migration-network" */
+static int parse_waive(struct vmig_keyfile *kf, const struct vmig_key *key,
+		       const char *value, void *field)
+{
+	unsigned int *waived = field;
+	char *rest, *rule;
+
+	(void)key;
+	for (rest = strdupa(value); (rule = strsep(&rest, ", \t"));) {
+		if (!*rule)
+			continue;
+		if (!vmig_config_waiver(rule))
+			return vmig_keyfile_error(kf, EINVAL,
+						  "no rule that can be waived is called \"%s\"; same-subnet and migration-network can",
+						  rule);
+		*waived |= vmig_config_waiver(rule);
+	}
+	return 0;
+}
+
+static const struct vmig_key cluster_keys[] = {
+	{ .name = "live-migrations", .parse = vmig_key_uint,
+	  FIELD(live_migrations), .min = 1, .max = 16 },
+	{ .name = "max-nodes", .parse = vmig_key_uint, FIELD(max_nodes),
+	  .min = 2, .max = VMIG_PEERS_MAX + 1 },
+	{ .name = "network", .parse = parse_network, FIELD(network) },
+	{ .name = "waive", .parse = parse_waive, FIELD(waived) },
 	{ }
 };
 
@@ -111,13 +171,19 @@ static int enter_section(struct vmig_keyfile *kf, void *arg, const char *name,
 		section->object = reader->config;
 		return 0;
 	}
+	if (!strcmp(name, "cluster")) {
+		section->keys = cluster_keys;
+		section->seen = &reader->cluster_seen;
+		section->object = reader->config;
+		return 0;
+	}
 	if (!strcmp(name, "peers")) {
 		section->other = add_peer;
 		section->seen = &reader->peers_seen;
 		return 0;
 	}
 	return vmig_keyfile_error(kf, EINVAL,
-				  "there is no section [%s]; there are [node] and [peers]",
+				  "there is no section [%s]; there are [node], [cluster] and [peers]",
 				  name);
 }
 
@@ -125,6 +191,43 @@ static void set_default(char *field, size_t size, const char *value)
 {
 	if (!*field)
 		snprintf(field, size, "%s", value);
+}
+
+static int check_network(const struct vmig_config *config, const char *node,
+			 const char *address, const char *name,
+			 struct vmig_err *err)
+{
+	char network[VMIG_PREFIX_TEXT];
+
+	if (!config->network.family ||
+	    vmig_prefix_has(&config->network, address))
+		return 0;
+	vmig_prefix_text(&config->network, network);
+	return vmig_err_set(err, EINVAL,
+			    "%s: the address %s of node %s is not in [cluster] network = %s: all migrations are to use that network",
+			    name, address, node, network);
+}
+
+static int check_cluster(struct vmig_config *config, const char *name,
+			 struct vmig_err *err)
+{
+	unsigned int i;
+	int ret;
+
+	if (!config->live_migrations)
+		config->live_migrations = 1;
+	if (!config->max_nodes)
+		config->max_nodes = VMIG_NODES_DEFAULT;
+	if (config->npeers + 1 > config->max_nodes)
+		return vmig_err_set(err, E2BIG,
+				    "%s: %u nodes are more than the %u that [cluster] max-nodes = allows (at most %d)",
+				    name, config->npeers + 1, config->max_nodes,
+				    VMIG_PEERS_MAX + 1);
+	ret = check_network(config, config->node, config->address, name, err);
+	for (i = 0; !ret && i < config->npeers; i++)
+		ret = check_network(config, config->peers[i].name,
+				    config->peers[i].address, name, err);
+	return ret;
 }
 
 static int complete(struct vmig_config *config, const char *name,
@@ -152,7 +255,7 @@ static int complete(struct vmig_config *config, const char *name,
 	set_default(config->qemu, sizeof(config->qemu),
 		    "/usr/bin/qemu-system-x86_64");
 	set_default(config->accel, sizeof(config->accel), "kvm");
-	return 0;
+	return check_cluster(config, name, err);
 }
 
 int vmig_config_parse(const char *text, const char *name,

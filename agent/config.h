@@ -15,10 +15,19 @@
 #include <linux/vmig.h>
 
 #include "err.h"
+#include "prefix.h"
 
 #define VMIG_CONFIG_PATH	"/etc/vmig/agent.conf"
 #define VMIG_PORT_DEFAULT	4947
-#define VMIG_PEERS_MAX		15
+/* A node may be in the mask of a uint64_t by its number. */
+#define VMIG_PEERS_MAX		63
+#define VMIG_NODES_DEFAULT	16
+
+/* Rules of a migration that an operator may do without, in agent.conf. */
+enum vmig_waiver {
+	VMIG_WAIVE_SAME_SUBNET = 1 << 0,
+	VMIG_WAIVE_MIGRATION_NETWORK = 1 << 1,
+};
 
 struct vmig_peer {
 	char name[VMIG_NAME_MAX + 1];
@@ -26,6 +35,12 @@ struct vmig_peer {
 	uint16_t port;
 };
 
+/**
+ * struct vmig_config - agent.conf
+ * @live_migrations: that this node takes part in at once
+ * @network: of migrations; none means that of the interface with @address
+ * @waived: bits of enum vmig_waiver
+ */
 struct vmig_config {
 	char node[VMIG_NAME_MAX + 1];
 	char address[INET6_ADDRSTRLEN];
@@ -36,6 +51,10 @@ struct vmig_config {
 	char memory[PATH_MAX];
 	char qemu[PATH_MAX];
 	char accel[32];
+	unsigned int live_migrations;
+	unsigned int max_nodes;
+	struct vmig_prefix network;
+	unsigned int waived;
 	unsigned int npeers;
 	struct vmig_peer peers[VMIG_PEERS_MAX];
 };
@@ -49,5 +68,7 @@ int vmig_config_parse(const char *text, const char *name,
 /* NULL if there is no such peer. */
 const struct vmig_peer *vmig_config_peer(const struct vmig_config *config,
 					 const char *name);
+/* The waiver of a rule by its name; 0 if it cannot be waived. */
+enum vmig_waiver vmig_config_waiver(const char *rule);
 
 #endif /* VMIG_CONFIG_H */

@@ -32,7 +32,7 @@ static void on_asked(void *arg)
 }
 
 static void ask_first(struct vmig_daemon *daemon,
-		      const struct vmig_request *request, uint32_t nodes,
+		      const struct vmig_request *request, uint64_t nodes,
 		      void (*then)(struct vmig_daemon *daemon,
 				   const struct vmig_request *request))
 {
@@ -50,11 +50,11 @@ static void ask_first(struct vmig_daemon *daemon,
 }
 
 /* The bit of a peer; none for this node, and for a name that is not known. */
-static uint32_t bit_of(struct vmig_daemon *daemon, const char *name)
+static uint64_t bit_of(struct vmig_daemon *daemon, const char *name)
 {
 	const struct vmig_peer *peer = vmig_config_peer(daemon->config, name);
 
-	return peer ? 1U << (peer - daemon->config->peers) : 0;
+	return peer ? 1ULL << (peer - daemon->config->peers) : 0;
 }
 
 static void start(struct vmig_daemon *daemon,
@@ -248,7 +248,7 @@ static void tell_baseline(struct vmig_daemon *daemon,
 void vmig_request_cpu_baseline(struct vmig_daemon *daemon,
 			       const struct vmig_request *request)
 {
-	uint32_t wanted = 0;
+	uint64_t wanted = 0;
 	struct nodes nodes;
 	struct vmig_err err;
 	unsigned int i;
@@ -356,7 +356,7 @@ void vmig_request_cpu_check(struct vmig_daemon *daemon,
 			    const struct vmig_request *request)
 {
 	struct vmig_machine *m = vmig_request_machine(daemon, request);
-	uint32_t wanted = bit_of(daemon, request->node);
+	uint64_t wanted = bit_of(daemon, request->node);
 	struct vmig_err err;
 
 	if (!m)

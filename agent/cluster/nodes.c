@@ -207,7 +207,7 @@ static void on_told(void *arg, const struct vmig_peer *peer,
 	put_question(q);
 }
 
-void vmig_nodes_ask(struct vmig_nodes *nodes, uint32_t wanted,
+void vmig_nodes_ask(struct vmig_nodes *nodes, uint64_t wanted,
 		    void (*fn)(void *arg), void *arg)
 {
 	const struct vmig_config *config = nodes->config;
@@ -225,7 +225,7 @@ void vmig_nodes_ask(struct vmig_nodes *nodes, uint32_t wanted,
 	q->pending = 1;
 	vmig_hello_local(&mine, config->node, NULL);
 	for (i = 0; i < config->npeers; i++) {
-		if (!(wanted & 1U << i))
+		if (!(wanted & 1ULL << i))
 			continue;
 		greeting = vmig_hello_encode(&mine);
 		vmig_json_add_string(greeting, "kind", "node");
@@ -237,14 +237,14 @@ void vmig_nodes_ask(struct vmig_nodes *nodes, uint32_t wanted,
 	put_question(q);
 }
 
-uint32_t vmig_nodes_unknown(struct vmig_nodes *nodes)
+uint64_t vmig_nodes_unknown(struct vmig_nodes *nodes)
 {
-	uint32_t unknown = 0;
+	uint64_t unknown = 0;
 	unsigned int i;
 
 	for (i = 0; i < nodes->config->npeers; i++)
 		if (!nodes->peers[i].cpu)
-			unknown |= 1U << i;
+			unknown |= 1ULL << i;
 	return unknown;
 }
 

@@ -44,10 +44,10 @@ void vmig_nodes_learn(struct vmig_nodes *nodes, const char *name,
  * @wanted: bit i stands for the configuration's peer i
  * @fn: called once when each has told or failed to, possibly at once
  */
-void vmig_nodes_ask(struct vmig_nodes *nodes, uint32_t wanted,
+void vmig_nodes_ask(struct vmig_nodes *nodes, uint64_t wanted,
 		    void (*fn)(void *arg), void *arg);
 /* Those that never told. */
-uint32_t vmig_nodes_unknown(struct vmig_nodes *nodes);
+uint64_t vmig_nodes_unknown(struct vmig_nodes *nodes);
 
 /* inquiry.c APIs: @why is NULL if @peer has answered. */
 typedef void (*vmig_inquiry_fn)(void *arg, const struct vmig_peer *peer,

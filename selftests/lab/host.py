@@ -108,6 +108,8 @@ class Host:
         write(self.shared("conf"),
               f"[node]\nname = {self.name}\n"
               f"address = {settings.address(self.name)}\n\n"
+              # The experiment's only network is the guests' bridge as well.
+              f"[cluster]\nwaive = migration-network\n\n"
               f"[peers]\n{others}")
         if os.path.exists(self.problem_file):
             os.unlink(self.problem_file)

@@ -4,6 +4,7 @@
 CLI_FLAGS := -Wno-missing-prototypes -D_GNU_SOURCE -I$(TOP)/agent -I$(TOP)/uapi \
 	$(shell pkg-config --cflags json-c libnl-genl-3.0)
 CONFIG_SRCS := agent/err.c agent/keyfile.c agent/value.c agent/config.c \
+	agent/prefix.c \
 	agent/definition.c agent/definition_set.c \
 	$(patsubst $(TOP)/%,%,$(wildcard $(TOP)/agent/cpu/*.c))
 

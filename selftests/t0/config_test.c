@@ -11,6 +11,7 @@
 #include "config.h"
 #include "definition.h"
 #include "keyfile.h"
+#include "prefix.h"
 #include "kselftest_harness.h"
 
 static struct vmig_err err;
@@ -36,6 +37,65 @@ TEST(config_defaults)
 	EXPECT_STREQ("/usr/bin/qemu-system-x86_64", config.qemu);
 	EXPECT_STREQ("kvm", config.accel);
 	EXPECT_EQ(0, config.npeers);
+	EXPECT_EQ(1, config.live_migrations);
+	EXPECT_EQ(16, config.max_nodes);
+	EXPECT_EQ(0, config.network.family);
+	EXPECT_EQ(0, config.waived);
+}
+
+TEST(config_cluster)
+{
+	struct vmig_config config;
+	char network[VMIG_PREFIX_TEXT];
+
+	ASSERT_EQ(0, parse_config("[node]\nname=a\naddress=10.77.0.1\n"
+				  "[cluster]\n"
+				  "live-migrations = 2\n"
+				  "max-nodes = 64\n"
+				  "network = 10.77.0.0/16\n"
+				  "waive = same-subnet,migration-network\n",
+				  &config)) {
+		TH_LOG("%s", err.text);
+	}
+	EXPECT_EQ(2, config.live_migrations);
+	EXPECT_EQ(64, config.max_nodes);
+	vmig_prefix_text(&config.network, network);
+	EXPECT_STREQ("10.77.0.0/16", network);
+	EXPECT_EQ(VMIG_WAIVE_SAME_SUBNET | VMIG_WAIVE_MIGRATION_NETWORK,
+		  config.waived);
+}
+
+TEST(prefix)
+{
+	static const char * const bad[] = {
+		"", "/", "/8", "10.0.0.0", "10.0.0.0/", "10.0.0.0/0",
+		"10.0.0.0/33", "10.0.0.0/8x", "10.0.0.0/-1", "10.0.0.1/31",
+		"10.0.0/8", "fe80::/129", "fe80::1/127", "x::/64",
+		"10.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0/8",
+	};
+	static const uint8_t address[] = { 192, 168, 37, 5 };
+	static const uint8_t mask[] = { 255, 255, 240, 0 };
+	struct vmig_prefix prefix;
+	char text[VMIG_PREFIX_TEXT];
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(bad); i++) {
+		EXPECT_EQ(-EINVAL, vmig_prefix_parse(bad[i], &prefix)) {
+			TH_LOG("taken: %s", bad[i]);
+		}
+		EXPECT_FALSE(vmig_prefix_has(&prefix, "0.0.0.0"));
+	}
+	ASSERT_EQ(0, vmig_prefix_parse("10.1.2.4/30", &prefix));
+	EXPECT_TRUE(vmig_prefix_has(&prefix, "10.1.2.7"));
+	EXPECT_FALSE(vmig_prefix_has(&prefix, "10.1.2.8"));
+	EXPECT_FALSE(vmig_prefix_has(&prefix, "::ffff:10.1.2.7"));
+	EXPECT_FALSE(vmig_prefix_has(&prefix, "nowhere"));
+	ASSERT_EQ(0, vmig_prefix_parse("2001:db8:8000::/33", &prefix));
+	EXPECT_TRUE(vmig_prefix_has(&prefix, "2001:db8:8001::9"));
+	EXPECT_FALSE(vmig_prefix_has(&prefix, "2001:db8:7fff::9"));
+	vmig_prefix_set(&prefix, AF_INET, address, mask);
+	vmig_prefix_text(&prefix, text);
+	EXPECT_STREQ("192.168.32.0/20", text);
 }
 
 TEST(config_full)
@@ -88,7 +148,7 @@ static const struct bad bad_configs[] = {
 	{ "[node]\nname=a\n",
 	  "agent.conf: [node] address = is missing: this node's address for migrations" },
 	{ "name=a\n", "agent.conf:1: name: a key must follow a [section]" },
-	{ "[nodes]\n", "agent.conf:1: there is no section [nodes]; there are [node] and [peers]" },
+	{ "[nodes]\n", "agent.conf:1: there is no section [nodes]; there are [node], [cluster] and [peers]" },
 	{ "[node]\n\nnmae = a\n",
 	  "agent.conf:3: nmae: there is no such key here; there are name, address, port, definitions, run, state, memory, qemu, accel" },
 	{ "[node]\nname = a b\n",
@@ -134,6 +194,20 @@ static const struct bad bad_configs[] = {
 	  "agent.conf:2: b: \"[fe80::1\" is not ADDRESS, IPV4:PORT or [IPV6]:PORT; names are not looked up" },
 	{ "[peers]\nb = hostb\n",
 	  "agent.conf:2: b: \"hostb\" is not ADDRESS, IPV4:PORT or [IPV6]:PORT; names are not looked up" },
+	{ "[cluster]\nwaive = same-subnet bridge\n",
+	  "agent.conf:2: waive: no rule that can be waived is called \"bridge\"; same-subnet and migration-network can" },
+	{ "[cluster]\nlive-migrations = 0\n",
+	  "agent.conf:2: live-migrations: \"0\" is not a number from 1 to 16" },
+	{ "[cluster]\nmax-nodes = 65\n",
+	  "agent.conf:2: max-nodes: \"65\" is not a number from 2 to 64" },
+	{ "[cluster]\nnetwork = 10.77.0.1/24\n",
+	  "agent.conf:2: network: \"10.77.0.1/24\" is not a network; write its first address and the length, such as 10.77.0.0/24" },
+	{ "[node]\nname=a\naddress=10.0.0.1\n[peers]\nb = 10.0.1.2\n[cluster]\nnetwork=10.0.0.0/24\n",
+	  "agent.conf: the address 10.0.1.2 of node b is not in [cluster] network = 10.0.0.0/24: all migrations are to use that network" },
+	{ "[node]\nname=a\naddress=::1\n[cluster]\nnetwork=10.0.0.0/24\n",
+	  "agent.conf: the address ::1 of node a is not in [cluster] network = 10.0.0.0/24: all migrations are to use that network" },
+	{ "[node]\nname=a\naddress=::1\n[peers]\nb=::2\nc=::3\n[cluster]\nmax-nodes=2\n",
+	  "agent.conf: 3 nodes are more than the 2 that [cluster] max-nodes = allows (at most 64)" },
 	{ "[peers]\n.b = 10.0.0.1\n",
 	  "agent.conf:2: .b: \".b\" cannot be the name of a node: 1 to 63 of A-Z a-z 0-9 . _ -, a letter, digit or _ first" },
 };
@@ -151,16 +225,27 @@ TEST(config_refused)
 	}
 }
 
-TEST(config_too_many_peers)
+static int parse_peers(unsigned int n, const char *more)
 {
-	char text[2048] = "[peers]\n";
+	char text[4096] = "[node]\nname=a\naddress=10.0.1.1\n[peers]\n";
 	struct vmig_config config;
 	unsigned int i;
 
-	for (i = 0; i <= VMIG_PEERS_MAX; i++)
+	for (i = 0; i < n; i++)
 		sprintf(text + strlen(text), "n%u = 10.0.0.%u\n", i, i + 1);
-	EXPECT_EQ(-E2BIG, parse_config(text, &config));
-	EXPECT_STREQ("agent.conf:17: n15: there are more than 15 peers",
+	strcat(text, more);
+	return parse_config(text, &config);
+}
+
+TEST(config_too_many_peers)
+{
+	EXPECT_EQ(0, parse_peers(15, ""));
+	EXPECT_EQ(-E2BIG, parse_peers(16, ""));
+	EXPECT_STREQ("agent.conf: 17 nodes are more than the 16 that [cluster] max-nodes = allows (at most 64)",
+		     err.text);
+	EXPECT_EQ(0, parse_peers(63, "[cluster]\nmax-nodes = 64\n"));
+	EXPECT_EQ(-E2BIG, parse_peers(64, "[cluster]\nmax-nodes = 64\n"));
+	EXPECT_STREQ("agent.conf:68: n63: there are more than 63 peers",
 		     err.text);
 }
 
