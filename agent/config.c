@@ -2,6 +2,7 @@
 /* agent.conf. */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,6 +87,11 @@ static int parse_waive(struct vmig_keyfile *kf, const struct vmig_key *key,
 }
 
 static const struct vmig_key cluster_keys[] = {
+	{ .name = "name", .parse = vmig_key_name, FIELD(cluster) },
+	{ .name = "key", .parse = vmig_key_path, FIELD(key) },
+	{ .name = "ca", .parse = vmig_key_path, FIELD(ca) },
+	{ .name = "certificate", .parse = vmig_key_path, FIELD(certificate) },
+	{ .name = "private-key", .parse = vmig_key_path, FIELD(private_key) },
 	{ .name = "live-migrations", .parse = vmig_key_uint,
 	  FIELD(live_migrations), .min = 1, .max = 16 },
 	{ .name = "max-nodes", .parse = vmig_key_uint, FIELD(max_nodes),
@@ -230,9 +236,34 @@ static int check_cluster(struct vmig_config *config, const char *name,
 	return ret;
 }
 
+/* A cluster key, or all of what certificates need. */
+static int check_trust(struct vmig_config *config, const char *name,
+		       struct vmig_err *err)
+{
+	bool any = *config->ca || *config->certificate || *config->private_key;
+	bool all = *config->ca && *config->certificate && *config->private_key;
+
+	set_default(config->cluster, sizeof(config->cluster), "vmig");
+	if (any && *config->key)
+		return vmig_err_set(err, EINVAL,
+				    "%s: [cluster] has both key = and certificates: nodes know each other either by the key or by certificates",
+				    name);
+	if (any && !all)
+		return vmig_err_set(err, EINVAL,
+				    "%s: [cluster] %s = is missing: certificates need ca =, certificate = and private-key =",
+				    name, !*config->ca ? "ca" :
+				    !*config->certificate ? "certificate" :
+				    "private-key");
+	if (!any)
+		set_default(config->key, sizeof(config->key), VMIG_KEY_PATH);
+	return 0;
+}
+
 static int complete(struct vmig_config *config, const char *name,
 		    struct vmig_err *err)
 {
+	int ret;
+
 	if (!*config->node)
 		return vmig_err_set(err, EINVAL,
 				    "%s: [node] name = is missing: how the peers call this node",
@@ -255,7 +286,8 @@ static int complete(struct vmig_config *config, const char *name,
 	set_default(config->qemu, sizeof(config->qemu),
 		    "/usr/bin/qemu-system-x86_64");
 	set_default(config->accel, sizeof(config->accel), "kvm");
-	return check_cluster(config, name, err);
+	ret = check_trust(config, name, err);
+	return ret ? ret : check_cluster(config, name, err);
 }
 
 int vmig_config_parse(const char *text, const char *name,

@@ -18,6 +18,7 @@
 #include "prefix.h"
 
 #define VMIG_CONFIG_PATH	"/etc/vmig/agent.conf"
+#define VMIG_KEY_PATH		"/etc/vmig/cluster.key"
 #define VMIG_PORT_DEFAULT	4947
 /* A node may be in the mask of a uint64_t by its number. */
 #define VMIG_PEERS_MAX		63
@@ -35,8 +36,16 @@ struct vmig_peer {
 	uint16_t port;
 };
 
+struct vmig_tls;
+
 /**
  * struct vmig_config - agent.conf
+ * @cluster: name of the cluster, which all nodes of it agree in
+ * @key: path of the cluster key; "" with @certificate
+ * @ca: PEM file of who may certify a node, with @certificate; else ""
+ * @certificate: this node's, with @private_key; "" with @key
+ * @tls: how peers are spoken to, set and owned by who runs the daemon; NULL
+ *	is in plain text
  * @live_migrations: that this node takes part in at once
  * @network: of migrations; none means that of the interface with @address
  * @waived: bits of enum vmig_waiver
@@ -51,10 +60,16 @@ struct vmig_config {
 	char memory[PATH_MAX];
 	char qemu[PATH_MAX];
 	char accel[32];
+	char cluster[VMIG_NAME_MAX + 1];
+	char key[PATH_MAX];
+	char ca[PATH_MAX];
+	char certificate[PATH_MAX];
+	char private_key[PATH_MAX];
 	unsigned int live_migrations;
 	unsigned int max_nodes;
 	struct vmig_prefix network;
 	unsigned int waived;
+	struct vmig_tls *tls;
 	unsigned int npeers;
 	struct vmig_peer peers[VMIG_PEERS_MAX];
 };

@@ -50,6 +50,7 @@ static const struct command commands[] = {
 	{ "cpu check", "VM NODE [--json]",
 	  "Tell whether a VM can run on another node's processor",
 	  vmig_cmd_cpu_check },
+	{ "keygen", "[FILE]", "Make the cluster's key", vmig_cmd_keygen },
 	{ "daemon", "", "Serve; the other commands need it", cmd_daemon },
 };
 

@@ -34,6 +34,7 @@ int vmig_cmd_node(int argc, char **argv);
 int vmig_cmd_cpu_show(int argc, char **argv);
 int vmig_cmd_cpu_baseline(int argc, char **argv);
 int vmig_cmd_cpu_check(int argc, char **argv);
+int vmig_cmd_keygen(int argc, char **argv);
 
 /* say.c APIs: both return the exit status. */
 int vmig_fail(const struct vmig_err *err);

@@ -36,6 +36,9 @@ TEST(config_defaults)
 	EXPECT_STREQ("/run/vmig", config.memory);
 	EXPECT_STREQ("/usr/bin/qemu-system-x86_64", config.qemu);
 	EXPECT_STREQ("kvm", config.accel);
+	EXPECT_STREQ("vmig", config.cluster);
+	EXPECT_STREQ("/etc/vmig/cluster.key", config.key);
+	EXPECT_STREQ("", config.certificate);
 	EXPECT_EQ(0, config.npeers);
 	EXPECT_EQ(1, config.live_migrations);
 	EXPECT_EQ(16, config.max_nodes);
@@ -137,6 +140,23 @@ TEST(config_full)
 	EXPECT_EQ(NULL, vmig_config_peer(&config, "x"));
 }
 
+TEST(config_certificates)
+{
+	struct vmig_config config;
+
+	ASSERT_EQ(0, parse_config("[node]\nname=a\naddress=10.77.0.1\n"
+				  "[cluster]\nname = east\nca = /c/ca.pem\n"
+				  "certificate = /c/a.pem\n"
+				  "private-key = /c/a.key\n", &config)) {
+		TH_LOG("%s", err.text);
+	}
+	EXPECT_STREQ("east", config.cluster);
+	EXPECT_STREQ("", config.key);
+	EXPECT_STREQ("/c/ca.pem", config.ca);
+	EXPECT_STREQ("/c/a.pem", config.certificate);
+	EXPECT_STREQ("/c/a.key", config.private_key);
+}
+
 struct bad {
 	const char *text;
 	const char *says;
@@ -182,6 +202,12 @@ static const struct bad bad_configs[] = {
 	{ "[]\n", "agent.conf:1: a section's name has 1 to 63 bytes" },
 	{ "[node]\nname=a\naddress=::1\n[peers]\na = 10.0.0.1\n",
 	  "agent.conf: [peers] lists this node itself, a" },
+	{ "[node]\nname=a\naddress=::1\n[cluster]\ncertificate = /c\nkey = /k\n",
+	  "agent.conf: [cluster] has both key = and certificates: nodes know each other either by the key or by certificates" },
+	{ "[node]\nname=a\naddress=::1\n[cluster]\ncertificate = /c\nca = /c\n",
+	  "agent.conf: [cluster] private-key = is missing: certificates need ca =, certificate = and private-key =" },
+	{ "[cluster]\nname = ../x\n",
+	  "agent.conf:2: name: \"../x\" cannot be the name of a node or VM: 1 to 63 of A-Z a-z 0-9 . _ -, a letter, digit or _ first" },
 	{ "[peers]\nb = 10.0.0.1\nb = 10.0.0.2\n",
 	  "agent.conf:3: b: given twice" },
 	{ "[peers]\nb =\n",

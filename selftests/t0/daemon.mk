@@ -11,6 +11,11 @@ qmp_test-srcs := selftests/t0/qmp_test.c agent/vmm/qmp_parser.c
 qmp_test-flags := $(DAEMON_FLAGS)
 qmp_test-libs := $(DAEMON_LIBS)
 
+TESTS += clusterkey_test
+clusterkey_test-srcs := selftests/t0/clusterkey_test.c \
+	agent/cluster/clusterkey.c agent/err.c
+clusterkey_test-flags := $(DAEMON_FLAGS)
+
 TESTS += peer_test
 peer_test-srcs := selftests/t0/peer_test.c agent/cluster/message.c \
 	agent/cluster/handshake.c agent/cluster/token.c agent/err.c \
