@@ -31,7 +31,7 @@ static const struct command commands[] = {
 	{ "migrate",
 	  "VM NODE [--watch] [--json] [--verify] [--channels N]\n"
 	  "          [--bandwidth RATE] [--max-blackout MS] [--timeout S]\n"
-	  "          [--at-timeout cancel|switch-over] [--stop-limit S]",
+	  "          [--at-timeout cancel|switch-over] [--stop-limit S] [--quick]",
 	  "Move a running VM to another node", vmig_cmd_migrate },
 	{ "cancel", "VM", "End its migration; it stays where it is",
 	  vmig_cmd_cancel },

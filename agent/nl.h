@@ -91,6 +91,7 @@ struct vmig_mig_info {
 	uint32_t timeout;	/* s */
 	enum vmig_timeout_action at_timeout;
 	uint32_t stop_limit;	/* s */
+	bool quick;
 	bool converged;
 	bool forced;
 	int error;		/* positive errno */
@@ -116,6 +117,7 @@ struct vmig_mig_params {
 	uint32_t timeout;	/* s */
 	enum vmig_timeout_action at_timeout;
 	uint32_t stop_limit;	/* s */
+	bool quick;
 };
 
 /*

@@ -302,6 +302,7 @@ int vmig_nl_migration_new(struct vmig_nl *nl,
 	put_u32(&b, VMIG_A_MIGRATION_TIMEOUT, params->timeout);
 	put_u32(&b, VMIG_A_MIGRATION_AT_TIMEOUT, params->at_timeout);
 	put_u32(&b, VMIG_A_MIGRATION_STOP_LIMIT, params->stop_limit);
+	put_flag(&b, VMIG_A_MIGRATION_QUICK, params->quick);
 	return send_call(&b, take_migration_id, id, err);
 }
 

@@ -80,6 +80,7 @@ static struct nla_policy migration_policy[VMIG_A_MIGRATION_MAX + 1] = {
 	[VMIG_A_MIGRATION_BLACKOUT] = U64,
 	[VMIG_A_MIGRATION_STAGE_TIME] = NEST,
 	[VMIG_A_MIGRATION_COUNTERS] = NEST,
+	[VMIG_A_MIGRATION_QUICK] = FLAG,
 };
 
 static struct nla_policy request_policy[VMIG_A_REQUEST_MAX + 1] = {
@@ -243,6 +244,7 @@ static void parse_identity(struct nlattr **tb, struct vmig_mig_info *info)
 	info->timeout = get_u32(tb[VMIG_A_MIGRATION_TIMEOUT]);
 	info->at_timeout = get_u32(tb[VMIG_A_MIGRATION_AT_TIMEOUT]);
 	info->stop_limit = get_u32(tb[VMIG_A_MIGRATION_STOP_LIMIT]);
+	info->quick = tb[VMIG_A_MIGRATION_QUICK];
 }
 
 int vmig_nl_parse_migration(struct nlmsghdr *nlh, struct vmig_mig_info *info)

@@ -88,7 +88,7 @@ static const struct nla_policy vmig_answer_nl_policy[VMIG_A_REQUEST_MESSAGE + 1]
 };
 
 /* VMIG_CMD_MIGRATION_NEW - do */
-static const struct nla_policy vmig_migration_new_nl_policy[VMIG_A_MIGRATION_STOP_LIMIT + 1] = {
+static const struct nla_policy vmig_migration_new_nl_policy[VMIG_A_MIGRATION_QUICK + 1] = {
 	[VMIG_A_MIGRATION_VM] = { .type = NLA_NUL_STRING, .len = VMIG_NAME_MAX, },
 	[VMIG_A_MIGRATION_NODE] = { .type = NLA_NUL_STRING, .len = VMIG_NAME_MAX, },
 	[VMIG_A_MIGRATION_ROLE] = NLA_POLICY_MAX(NLA_U32, 1),
@@ -100,6 +100,7 @@ static const struct nla_policy vmig_migration_new_nl_policy[VMIG_A_MIGRATION_STO
 	[VMIG_A_MIGRATION_TIMEOUT] = NLA_POLICY_FULL_RANGE(NLA_U32, &vmig_a_migration_timeout_range),
 	[VMIG_A_MIGRATION_AT_TIMEOUT] = NLA_POLICY_MAX(NLA_U32, 1),
 	[VMIG_A_MIGRATION_STOP_LIMIT] = NLA_POLICY_FULL_RANGE(NLA_U32, &vmig_a_migration_stop_limit_range),
+	[VMIG_A_MIGRATION_QUICK] = { .type = NLA_FLAG, },
 };
 
 /* VMIG_CMD_MIGRATION_START - do */
@@ -208,7 +209,7 @@ static const struct genl_split_ops vmig_nl_ops[] = {
 		.cmd		= VMIG_CMD_MIGRATION_NEW,
 		.doit		= vmig_nl_migration_new_doit,
 		.policy		= vmig_migration_new_nl_policy,
-		.maxattr	= VMIG_A_MIGRATION_STOP_LIMIT,
+		.maxattr	= VMIG_A_MIGRATION_QUICK,
 		.flags		= GENL_ADMIN_PERM | GENL_CMD_CAP_DO,
 	},
 	{

@@ -80,6 +80,7 @@ static int put_options(struct sk_buff *msg, const struct vmig_migration_info *m)
 {
 	if ((m->verify && nla_put_flag(msg, VMIG_A_MIGRATION_VERIFY)) ||
 	    (m->forced && nla_put_flag(msg, VMIG_A_MIGRATION_FORCED)) ||
+	    (m->quick && nla_put_flag(msg, VMIG_A_MIGRATION_QUICK)) ||
 	    (*m->warning &&
 	     nla_put_string(msg, VMIG_A_MIGRATION_WARNING, m->warning)) ||
 	    (m->bandwidth &&
@@ -278,6 +279,7 @@ static int read_params(struct genl_info *info, struct vmig_migration_params *p)
 		p->at_timeout = nla_get_u32(attrs[VMIG_A_MIGRATION_AT_TIMEOUT]);
 	if (attrs[VMIG_A_MIGRATION_STOP_LIMIT])
 		p->stop_limit_s = nla_get_u32(attrs[VMIG_A_MIGRATION_STOP_LIMIT]);
+	p->quick = nla_get_flag(attrs[VMIG_A_MIGRATION_QUICK]);
 	return 0;
 }
 

@@ -88,6 +88,7 @@ struct json_object *vmig_json_migration(const struct vmig_mig_info *info)
 	add_number(o, "stop_limit_s", info->stop_limit);
 	add_flag(o, "converged", info->converged);
 	add_flag(o, "forced", info->forced);
+	add_flag(o, "quick", info->quick);
 	add_number(o, "error", info->error);
 	add_text(o, "reason", info->reason);
 	add_text(o, "warning", info->warning);

@@ -167,7 +167,8 @@ static int take_action(const char *text, enum vmig_timeout_action *action)
 }
 
 enum { OPT_WATCH, OPT_JSON, OPT_VERIFY, OPT_CHANNELS, OPT_BANDWIDTH,
-	OPT_MAX_BLACKOUT, OPT_TIMEOUT, OPT_AT_TIMEOUT, OPT_STOP_LIMIT };
+	OPT_MAX_BLACKOUT, OPT_TIMEOUT, OPT_AT_TIMEOUT, OPT_STOP_LIMIT,
+	OPT_QUICK };
 
 static const struct option options[] = {
 	{ "watch", no_argument, NULL, OPT_WATCH },
@@ -179,6 +180,7 @@ static const struct option options[] = {
 	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
 	{ "at-timeout", required_argument, NULL, OPT_AT_TIMEOUT },
 	{ "stop-limit", required_argument, NULL, OPT_STOP_LIMIT },
+	{ "quick", no_argument, NULL, OPT_QUICK },
 	{ }
 };
 
@@ -214,6 +216,9 @@ static int take_option(struct move *m, int option, bool *json)
 	case OPT_STOP_LIMIT:
 		return take_number("stop-limit", optarg, 1, 604800,
 				   &r->stop_limit);
+	case OPT_QUICK:
+		r->quick = true;
+		return 0;
 	}
 	return vmig_usage("wrong option for migrate");
 }
@@ -229,6 +234,8 @@ static int parse_args(struct move *m, int argc, char **argv, bool *json)
 		if (ret)
 			return ret;
 	}
+	if (m->request.quick && m->request.max_blackout)
+		return vmig_usage("migrate --quick: the VM stands still while all of it moves, so that --max-blackout says nothing; --stop-limit ends it");
 	if (argc - optind != 2)
 		return vmig_usage("migrate needs a VM and the node that it shall go to");
 	if (vmig_name_check("VM", argv[optind], &err) ||

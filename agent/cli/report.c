@@ -14,7 +14,8 @@ static void print_head(FILE *out, const struct vmig_mig_info *info)
 		if (info->blackout)
 			fprintf(out, ", blackout %s",
 				vmig_text_ms(info->blackout).s);
-		fputc('\n', out);
+		fputs(info->quick ? ", quick: it was stopped first\n" : "\n",
+		      out);
 		return;
 	}
 	if (!vmig_state_is_terminal(info->state)) {
@@ -59,8 +60,13 @@ static void print_rates(FILE *out, const struct vmig_mig_info *info)
 		vmig_text_bytes(c->remaining_bytes).s,
 		vmig_text_bytes(c->dirty_rate * 4096).s,
 		vmig_text_bytes(c->throughput).s);
-	fprintf(out, "  blackout     %s if stopped now, target %u ms\n",
-		vmig_text_ms(c->predicted_blackout).s, info->max_blackout);
+	if (info->quick)
+		fprintf(out, "  quick        the VM was stopped first, its limit is %u s\n",
+			info->stop_limit);
+	else
+		fprintf(out, "  blackout     %s if stopped now, target %u ms\n",
+			vmig_text_ms(c->predicted_blackout).s,
+			info->max_blackout);
 	if (*info->warning)
 		fprintf(out, "  warning      %s\n", info->warning);
 	if (info->forced)

@@ -28,6 +28,14 @@ static const char * const stage_texts[] = {
 	[VMIG_STAGE_NETWORK] = "telling the network",
 };
 
+static const char *stage_text(const struct vmig_mig_info *info,
+			      enum vmig_stage stage)
+{
+	if (info->quick && stage == VMIG_STAGE_MEMORY)
+		return "VM stopped first, copying memory";
+	return stage_texts[stage];
+}
+
 void vmig_watch_init(struct vmig_watch *watch, FILE *out)
 {
 	struct winsize size;
@@ -69,7 +77,7 @@ static void format_figures(char *text, size_t size, bool wide,
 		blackout = vmig_text_ms(c->predicted_blackout);
 	if (info->stage != VMIG_STAGE_MEMORY &&
 	    info->stage != VMIG_STAGE_MODIFIED)
-		snprintf(text, size, "%s", stage_texts[info->stage]);
+		snprintf(text, size, "%s", stage_text(info, info->stage));
 	else if (wide)
 		snprintf(text, size,
 			 "round %u, %s left, dirty %s/s, sent %s/s, blackout ~%s",
@@ -115,7 +123,7 @@ static void print_stage(struct vmig_watch *watch,
 {
 	fprintf(watch->out, "%11s  %u/6 %-8s  %s\n",
 		vmig_text_seconds(info->stages[stage].start).s, stage,
-		vmig_stage_name(stage), stage_texts[stage]);
+		vmig_stage_name(stage), stage_text(info, stage));
 	fflush(watch->out);
 }
 

@@ -37,6 +37,7 @@ static int read_setup(struct vmig_incoming *in, struct json_object *msg,
 	in->params.at_timeout = vmig_json_uint(msg, "at_timeout", 0) ?
 		VMIG_TIMEOUT_ACTION_SWITCH_OVER : VMIG_TIMEOUT_ACTION_CANCEL;
 	in->params.stop_limit = (uint32_t)vmig_json_uint(msg, "stop_limit", 0);
+	in->params.quick = vmig_json_uint(msg, "quick", 0);
 	if (!definition || !vm ||
 	    vmig_token_parse(vmig_json_string(msg, "token"), in->token) ||
 	    in->nchannels < 1 || in->nchannels > VMIG_CHANNELS_MAX)

@@ -33,6 +33,7 @@ static const struct {
 	[VMIG_STEP_SETUP] = { 15, "the other node did not accept the VM" },
 	[VMIG_STEP_CHANNELS] = { 15, "the channels were not connected" },
 	[VMIG_STEP_PREPARE] = { 60, "the other node did not wait for the memory" },
+	[VMIG_STEP_PAUSE] = { 30, "QEMU did not stop the VM" },
 	[VMIG_STEP_PRECOPY] = { 0, NULL },
 	[VMIG_STEP_STOP] = { 30, "QEMU did not stop the VM" },
 	[VMIG_STEP_FINAL] = { 0, NULL },
@@ -257,6 +258,7 @@ static void on_greeted(void *arg, struct json_object *msg)
 	vmig_json_add_uint(setup, "max_blackout", s->request.max_blackout);
 	vmig_json_add_uint(setup, "at_timeout", s->request.at_timeout);
 	vmig_json_add_uint(setup, "stop_limit", s->request.stop_limit);
+	vmig_json_add_bool(setup, "quick", s->request.quick);
 	vmig_source_enter(s, VMIG_STEP_SETUP);
 	vmig_conn_send(s->control, setup);
 }
@@ -265,18 +267,36 @@ static void start_precopy(struct vmig_source *s)
 {
 	struct vmig_err err;
 
-	if (s->step != VMIG_STEP_PREPARE || !s->prepared || !s->incoming)
-		return;
 	vmig_source_enter(s, VMIG_STEP_PRECOPY);
 	if (vmig_nl_migration_start(s->daemon->nl, s->id, &err))
 		vmig_source_fail(s, EIO, "%s", err.text);
+}
+
+/* Both sides can begin. A VM that stands still waits for nobody but memory. */
+static void begin(struct vmig_source *s)
+{
+	if (s->step != VMIG_STEP_PREPARE || !s->prepared || !s->incoming)
+		return;
+	if (!s->request.quick) {
+		start_precopy(s);
+	} else if (s->ready) {
+		vmig_source_enter(s, VMIG_STEP_PAUSE);
+		vmig_switchover_pause(s);
+	}
+}
+
+/* vmig_source_paused() - Quick: the VM stands still, all of it can move. */
+void vmig_source_paused(struct vmig_source *s)
+{
+	if (s->step == VMIG_STEP_PAUSE)
+		start_precopy(s);
 }
 
 /* vmig_source_prepared() - Our QEMU can send its state. */
 void vmig_source_prepared(struct vmig_source *s)
 {
 	s->prepared = true;
-	start_precopy(s);
+	begin(s);
 }
 
 /* vmig_source_channels_ready() - All are connected: claim the memory. */
@@ -293,6 +313,7 @@ void vmig_source_channels_ready(struct vmig_source *s)
 		.timeout = s->request.timeout,
 		.at_timeout = s->request.at_timeout,
 		.stop_limit = s->request.stop_limit,
+		.quick = s->request.quick,
 	};
 	struct vmig_err err;
 	unsigned int i;
@@ -394,9 +415,10 @@ static void on_message(void *arg, const char *type, struct json_object *msg)
 		vmig_channels_connect(s);
 	} else if (!strcmp(type, "incoming")) {
 		s->incoming = true;
-		start_precopy(s);
+		begin(s);
 	} else if (!strcmp(type, "ready")) {
 		s->ready = true;
+		begin(s);
 		stop(s);
 	} else if (!strcmp(type, "loaded") && s->step == VMIG_STEP_DEVICE) {
 		s->loaded = true;

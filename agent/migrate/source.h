@@ -30,7 +30,8 @@ enum vmig_step {
 	VMIG_STEP_SETUP,	/* it checks the definition */
 	VMIG_STEP_CHANNELS,	/* connect channels, claim the memory */
 	VMIG_STEP_PREPARE,	/* both sides get ready for the memory */
-	VMIG_STEP_PRECOPY,	/* the kernel copies, the VM runs */
+	VMIG_STEP_PAUSE,	/* quick: QEMU stops the VM before all else */
+	VMIG_STEP_PRECOPY,	/* the kernel copies, the VM runs unless quick */
 	VMIG_STEP_STOP,		/* QEMU stops the VM */
 	VMIG_STEP_FINAL,	/* the kernel copies the rest */
 	VMIG_STEP_DEVICE,	/* QEMU sends the device state */
@@ -117,6 +118,7 @@ void vmig_source_enter(struct vmig_source *s, enum vmig_step step);
 void vmig_source_can_move(struct vmig_source *s);
 void vmig_source_channels_ready(struct vmig_source *s);
 void vmig_source_prepared(struct vmig_source *s);
+void vmig_source_paused(struct vmig_source *s);
 void vmig_source_stopped(struct vmig_source *s);
 void vmig_source_saved(struct vmig_source *s);
 void vmig_source_committed(struct vmig_source *s);
@@ -130,6 +132,7 @@ struct json_object *vmig_channels_greeting(struct vmig_source *s,
 
 /* switchover.c APIs: */
 void vmig_switchover_prepare(struct vmig_source *s, int state_fd);
+void vmig_switchover_pause(struct vmig_source *s);
 void vmig_switchover_stop(struct vmig_source *s);
 void vmig_switchover_save(struct vmig_source *s);
 void vmig_switchover_event(struct vmig_source *s, const char *name,

@@ -70,6 +70,28 @@ void vmig_switchover_prepare(struct vmig_source *s, int state_fd)
 	vmig_qmp_send_fd(s->m->qmp, "vmig-state", state_fd, on_prepared, s);
 }
 
+static void on_paused(void *arg, struct json_object *ret, const char *why)
+{
+	struct vmig_source *s = arg;
+
+	(void)ret;
+	if (why)
+		vmig_source_fail(s, EIO, "QEMU of VM %s: %s", s->m->name, why);
+	else
+		vmig_source_paused(s);
+}
+
+/*
+ * vmig_switchover_pause() - Stop the VM before anything of it has moved.
+ *
+ * QEMU answers when the VM's I/O is drained. It tells the other QEMU that the
+ * VM was paused, which changes nothing: that one waits for `cont` anyway.
+ */
+void vmig_switchover_pause(struct vmig_source *s)
+{
+	vmig_qmp_call(s->m->qmp, "stop", NULL, on_paused, s);
+}
+
 /*
  * vmig_switchover_stop() - Stop the VM by starting QEMU's own migration.
  *
@@ -140,7 +162,8 @@ void vmig_switchover_event(struct vmig_source *s, const char *name,
 {
 	const char *status;
 
-	if (!strcmp(name, "STOP") && s->step == VMIG_STEP_STOP) {
+	if (!strcmp(name, "STOP") &&
+	    (s->step == VMIG_STEP_PAUSE || s->step == VMIG_STEP_STOP)) {
 		s->stopped_at = vmig_daemon_now(s->daemon);
 	} else if (!strcmp(name, "MIGRATION")) {
 		status = vmig_json_string(data, "status");

@@ -104,6 +104,7 @@ static struct vmig_migration *alloc_migration(struct net *net,
 	m->info.state = VMIG_STATE_SETUP;
 	m->info.channels = p->nfds;
 	m->info.verify = p->verify;
+	m->info.quick = p->quick;
 	m->info.bandwidth = p->bandwidth;
 	memcpy(m->info.token, p->token, sizeof(m->info.token));
 	strscpy(m->info.vm, p->vm, sizeof(m->info.vm));

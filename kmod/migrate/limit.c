@@ -39,6 +39,9 @@ static u32 default_stop_limit(const struct vmig_migration *m)
 	u64 bytes = 0;
 	unsigned int r;
 
+	/* All memory is sent with the VM stopped, and nobody can tell how fast. */
+	if (m->info.quick)
+		return m->info.timeout_s;
 	for (r = 0; r < m->vm->nregions; r++)
 		bytes += m->region_pages[r] << PAGE_SHIFT;
 	if (m->info.verify)
@@ -56,6 +59,16 @@ void vmig_limit_set(struct vmig_migration *m,
 	info->timeout_s = p->timeout_s ?: TIMEOUT_DEFAULT_S;
 	info->at_timeout = p->at_timeout;
 	info->stop_limit_s = p->stop_limit_s ?: default_stop_limit(m);
+}
+
+/* Return: when the VM was stopped; of no meaning while it runs. */
+static ktime_t stopped_at(const struct vmig_migration *m)
+{
+	const struct vmig_migration_info *info = &m->info;
+
+	return info->quick ?
+	       ktime_add_us(m->created, info->stages[VMIG_STAGE_MEMORY].start) :
+	       m->stage_began;
 }
 
 static bool is_over(ktime_t since, u64 seconds)
@@ -88,7 +101,8 @@ static bool switch_over(struct vmig_migration *m, char *why, size_t size)
 
 /*
  * From the stop to the commit: the peer must confirm the last pages, the agents
- * must move the devices. The stage is one and the same all that time.
+ * must move the devices. The stage is one and the same all that time, unless
+ * the VM was stopped before its memory was copied.
  */
 static bool stands_still_too_long(struct vmig_migration *m, char *why,
 				  size_t size)
@@ -96,8 +110,10 @@ static bool stands_still_too_long(struct vmig_migration *m, char *why,
 	struct vmig_migration_info *info = &m->info;
 
 	if (info->role != VMIG_ROLE_SOURCE ||
-	    info->stage != VMIG_STAGE_MODIFIED ||
-	    !is_over(m->stage_began, info->stop_limit_s))
+	    info->stage > VMIG_STAGE_MODIFIED ||
+	    info->stage < (info->quick ? VMIG_STAGE_MEMORY :
+			   VMIG_STAGE_MODIFIED) ||
+	    !is_over(stopped_at(m), info->stop_limit_s))
 		return false;
 	if (info->state == VMIG_STATE_HANDOFF)
 		snprintf(why, size,

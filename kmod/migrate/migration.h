@@ -32,6 +32,7 @@ struct vmig_migration;
  * @at_timeout: what happens when it is over
  * @stop_limit_s: how long the VM may stand still until the commit, 0 for the
  *	default
+ * @quick: it stands still from the beginning
  */
 struct vmig_migration_params {
 	const char *vm;
@@ -47,6 +48,7 @@ struct vmig_migration_params {
 	u32 timeout_s;
 	enum vmig_timeout_action at_timeout;
 	u32 stop_limit_s;
+	bool quick;
 };
 
 /* A consistent copy of what VMIG_CMD_MIGRATION_GET tells; times in us. */
@@ -65,6 +67,7 @@ struct vmig_migration_info {
 	u32 timeout_s;
 	enum vmig_timeout_action at_timeout;
 	u32 stop_limit_s;
+	bool quick;
 	bool converged;
 	bool forced;
 	int error;

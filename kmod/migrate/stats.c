@@ -237,7 +237,9 @@ static void conclude(struct vmig_migration *m)
 	bool fits;
 
 	info->counters.predicted_blackout = vmig_stats_predict(m);
-	fits = info->counters.predicted_blackout <=
+	/* Of a VM that stands still nothing is left after a round. */
+	fits = info->quick ||
+	       info->counters.predicted_blackout <=
 	       (u64)info->max_blackout_ms * USEC_PER_MSEC;
 	if (fits || !is_futile(m)) {
 		let_go(m);

@@ -49,6 +49,7 @@ TEST_F(message, migration)
 	nla_put_u32(self->msg, VMIG_A_MIGRATION_AT_TIMEOUT,
 		    VMIG_TIMEOUT_ACTION_SWITCH_OVER);
 	nla_put_u32(self->msg, VMIG_A_MIGRATION_STOP_LIMIT, 30);
+	nla_put_flag(self->msg, VMIG_A_MIGRATION_QUICK);
 	nla_put_flag(self->msg, VMIG_A_MIGRATION_FORCED);
 	nla_put_string(self->msg, VMIG_A_MIGRATION_WARNING, "look out");
 	nla_put_u32(self->msg, VMIG_A_MIGRATION_ERROR, EPIPE);
@@ -85,6 +86,7 @@ TEST_F(message, migration)
 	EXPECT_EQ(3600, info.timeout);
 	EXPECT_EQ(VMIG_TIMEOUT_ACTION_SWITCH_OVER, info.at_timeout);
 	EXPECT_EQ(30, info.stop_limit);
+	EXPECT_TRUE(info.quick);
 	EXPECT_TRUE(info.forced);
 	EXPECT_STREQ("look out", info.warning);
 	EXPECT_EQ(EPIPE, info.error);

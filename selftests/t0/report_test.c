@@ -318,7 +318,7 @@ TEST_F(out, json)
 "\"stage\":\"network\",\"token\":\"dead0000000000000000000000000001\","
 "\"channels\":2,\"verify\":false,\"bandwidth_bytes_per_s\":0,"
 "\"max_blackout_ms\":300,\"timeout_s\":3600,\"at_timeout\":\"cancel\","
-"\"stop_limit_s\":30,\"converged\":true,\"forced\":false,\"error\":0,"
+"\"stop_limit_s\":30,\"converged\":true,\"forced\":false,\"quick\":false,\"error\":0,"
 "\"reason\":\"\",\"warning\":\"\",\"elapsed_us\":4213000,\"blackout_us\":87400,\"stages\":["
 "{\"stage\":\"setup\",\"start_us\":0,\"duration_us\":41000},"
 "{\"stage\":\"memory\",\"start_us\":41000,\"duration_us\":3702000},"

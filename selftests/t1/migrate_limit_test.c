@@ -227,6 +227,40 @@ TEST_F_TIMEOUT(limit, stop_takes_too_long, 240)
 	EXPECT_EQ(0, pair_remove_vm(self->a));
 }
 
+/* Of a VM that stands still all is there after one round, however far it is. */
+TEST_F_TIMEOUT(limit, quick_has_no_target, 120)
+{
+	struct plan plan = { .channels = 2, .max_blackout = 100, .quick = true };
+
+	ASSERT_EQ(0, pair_impair(self->pair, FAR));
+	ASSERT_EQ(0, pair_start(self->pair, &plan));
+	ASSERT_EQ(0, side_wait_converged(self->a));
+	EXPECT_EQ(NULL, self->a->message.attrs[VMIG_A_MIGRATION_WARNING]);
+	EXPECT_NE(NULL, self->a->message.attrs[VMIG_A_MIGRATION_QUICK]);
+	/* That of the whole migration. */
+	EXPECT_EQ(3600, nl_u32(&self->a->message, VMIG_A_MIGRATION_STOP_LIMIT));
+	ASSERT_EQ(0, pair_stop_copy(self->pair));
+	EXPECT_EQ(-1, pair_differs(self->pair));
+	ASSERT_EQ(0, pair_finish(self->pair));
+}
+
+/* It stands still from the first page on. */
+TEST_F_TIMEOUT(limit, quick_stop_takes_too_long, 120)
+{
+	struct plan plan = {
+		.channels = 2, .stop_limit = 2, .bandwidth = 100 << 10,
+		.quick = true,
+	};
+
+	ASSERT_EQ(0, pair_start(self->pair, &plan));
+	ASSERT_EQ(0, side_wait(self->a, VMIG_STATE_FAILED));
+	EXPECT_EQ(ETIME, nl_u32(&self->a->message, VMIG_A_MIGRATION_ERROR));
+	EXPECT_NE(NULL, strstr(side_reason(self->a), "VM web1 stood still for 2 s, its limit")) {
+		TH_LOG("%s", side_reason(self->a));
+	}
+	EXPECT_EQ(0, pair_remove_vm(self->a));
+}
+
 /* Nor does it stand still for agents that never commit. */
 TEST_F_TIMEOUT(limit, handoff_takes_too_long, 120)
 {

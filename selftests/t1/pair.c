@@ -271,6 +271,8 @@ int side_new(struct side *side, const char *other, const struct plan *plan)
 	if (plan->stop_limit)
 		attrs[n++] = (struct nl_attr)U32(MIGRATION_STOP_LIMIT,
 						 plan->stop_limit);
+	if (plan->quick)
+		attrs[n++] = (struct nl_attr)FLAG(MIGRATION_QUICK);
 	for (i = 0; i < plan->channels; i++)
 		attrs[n++] = (struct nl_attr)U32(MIGRATION_SOCKET,
 						 side->sockets[i]);

@@ -56,6 +56,7 @@ struct plan {
 	uint32_t timeout;
 	uint32_t at_timeout;
 	uint32_t stop_limit;
+	bool quick;
 };
 
 /*
