@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The man in the middle: every connection between two agents, in the open.
+
+Control connections are taken apart into messages (a big-endian length and a
+JSON object, as agent/cluster/message.c has them), and a plan may do something
+with each; the others are passed on byte by byte after their greetings.
+"""
+
+import asyncio
+import json
+import struct
+
+CHUNK = 1 << 18
+CONNECT_LIMIT = 20
+
+
+class Message:
+    """@sender is "source" or "destination", by who opened the connection."""
+
+    def __init__(self, connection, opened, raw):
+        self.connection, self.opened, self.raw = connection, opened, raw
+        self.body = json.loads(raw[4:])
+        self.type = self.body.get("type", "greeting")
+
+    @property
+    def kind(self):
+        return self.connection.kind
+
+    @property
+    def sender(self):
+        return "source" if self.opened else "destination"
+
+    def __str__(self):
+        return f"{self.kind} {self.sender} {self.type}"
+
+    def changed(self, **fields):
+        """The same message with some of it replaced."""
+        body = json.dumps({**self.body, **fields}).encode()
+        return struct.pack(">I", len(body)) + body
+
+
+class Connection:
+    """One of them, two pumps. @kind is what its greeting says."""
+
+    def __init__(self, proxy, reader, writer):
+        self.proxy = proxy
+        self.ends = {True: (reader, writer)}
+        self.kind = ""
+        self.opener = ""
+        self.silent = False
+
+    async def run(self, address):
+        """Until both directions have ended."""
+        try:
+            first = await self.read_frame(self.ends[True][0])
+            message = Message(self, True, first)
+            self.kind = message.body.get("kind", "?")
+            self.opener = message.body.get("node", "?")
+            self.ends[False] = await asyncio.wait_for(
+                asyncio.open_connection(
+                    *address, local_addr=(self.proxy.address, 0)),
+                CONNECT_LIMIT)
+            await asyncio.gather(self.pump(True, first), self.pump(False))
+        except (OSError, EOFError, ValueError, asyncio.TimeoutError):
+            pass
+        finally:
+            if not self.silent:
+                self.cut()
+
+    async def read_frame(self, reader):
+        head = await reader.readexactly(4)
+        return head + await reader.readexactly(struct.unpack(">I", head)[0])
+
+    def cut(self):
+        for _, writer in self.ends.values():
+            writer.transport.abort()
+
+    def send(self, opened, raw):
+        """As if @raw had come from the one who opened it, or the other."""
+        if not self.silent and (not opened) in self.ends:
+            self.ends[not opened][1].write(raw)
+
+    async def pump(self, opened, first=None):
+        """From one end to the other."""
+        reader = self.ends[opened][0]
+        try:
+            raw = first or await self.read_frame(reader)
+            await self.pass_on(opened, raw)
+            while self.kind in ("control", "request"):
+                await self.pass_on(opened, await self.read_frame(reader))
+            await self.copy(opened, reader)
+        except (OSError, EOFError, ValueError):
+            pass
+        if not self.silent:
+            self.ends[not opened][1].close()
+
+    async def copy(self, opened, reader):
+        while True:
+            data = await reader.read(CHUNK)
+            if not data:
+                break
+            self.send(opened, data)
+            if not self.silent:
+                await self.ends[not opened][1].drain()
+
+    async def pass_on(self, opened, raw):
+        message = Message(self, opened, raw)
+        if not self.silent:
+            await self.proxy.handle(message)
+
+
+class Proxy:
+    """Both ways between two nodes.
+
+    @plan: called with each message, and has to deliver it; or None
+    @seen: names of all messages that passed
+    @refusing: new connections are not answered
+    """
+
+    def __init__(self, address):
+        self.address = address
+        self.plan = None
+        self.seen = []
+        self.refusing = False
+        self.connections = set()
+        self.servers = []
+
+    async def listen(self, port, address):
+        """Who connects to @port gets to @address."""
+        async def accept(reader, writer):
+            connection = Connection(self, reader, writer)
+            self.connections.add(connection)
+            if self.refusing:
+                connection.silent = True
+                return
+            await connection.run(address)
+            if not connection.silent:
+                self.connections.discard(connection)
+
+        self.servers.append(await asyncio.start_server(
+            accept, self.address, port))
+
+    async def handle(self, message):
+        self.seen.append(str(message))
+        if self.plan:
+            await self.plan(message)
+        else:
+            self.deliver(message)
+
+    @staticmethod
+    def deliver(message, raw=None):
+        message.connection.send(message.opened, raw or message.raw)
+
+    def silence(self):
+        """As if the cable was out; heal() puts it back."""
+        self.refusing = True
+        for connection in self.connections:
+            connection.silent = True
+
+    def heal(self):
+        """The cable is in, and what was silent is gone for good."""
+        self.plan = None
+        self.refusing = False
+        for connection in list(self.connections):
+            if connection.silent:
+                connection.cut()
+                self.connections.discard(connection)
+
+    def close(self):
+        for server in self.servers:
+            server.close()
+        for connection in list(self.connections):
+            connection.cut()
