@@ -17,7 +17,7 @@
 
 #define CLIENTS_MAX	8
 #define LINE_LEN	128
-#define REPLY_LEN	1024
+#define REPLY_LEN	2048
 
 struct client {
 	char line[LINE_LEN];

@@ -93,11 +93,11 @@ for x in s:
 print(*[x.getsockname()[1] for x in s])')
 
 echo "TAP version 13"
-echo "1..12"
+echo "1..14"
 
-truncate -s 16M "$work/disk"
+truncate -s 32M "$work/disk"
 mkfs.ext4 -q "$work/disk"
-boot "ip=10.0.2.15/24 gw=10.0.2.2 vmig.disk=1" \
+boot "ip=10.0.2.15/24 gw=10.0.2.2 vmig.disk=1 vmig.files=1" \
 	-netdev "user,id=u,hostfwd=tcp:127.0.0.1:$control-:7001,hostfwd=tcp:127.0.0.1:$echo_port-:7000" \
 	-device virtio-net-pci,netdev=u,romfile= \
 	-drive "file=$work/disk,format=raw,if=none,id=d" \
@@ -121,6 +121,10 @@ written() { ctl verdict && ! has '"records":0,' && has '"errors":0,'; }
 until_true 20 written
 verdict $? "disk records are written"
 
+verified() { ctl verdict && [[ $reply == *'"verified":'[1-9]* ]]; }
+until_true 20 verified && has '"bad":0,"errors":0,"last_error":"","complaints":0}'
+verdict $? "files are written and verified"
+
 ctl corrupt && ctl verify && has '"bad":1,"bad_pages":1,'
 verdict $? "one broken byte is found"
 
@@ -132,6 +136,9 @@ verdict $? "load can be changed"
 
 ! ctl nonsense && has "unknown command"
 verdict $? "unknown command is refused"
+
+ctl freeze && e2fsck -fn "$work/disk" >"$work/e2fsck" 2>&1
+verdict $? "a frozen file system is whole"
 
 hold=$("$build/tcphold" -t 1 127.0.0.1 "$echo_port") &&
 	[[ $hold == *'"lost":0,'*'"alive":true'* ]]

@@ -10,6 +10,7 @@
 #			seen on an emulated host: each look costs it 1 ms, each
 #			line is a stall of 50 to 180 ms; 0 is no lines
 #   vmig.disk=1 vmig.diskrate=N	memck: check /dev/vda too
+#   vmig.files=1 vmig.filerate=N	memck: check files on /dev/vda too
 # A guest that cannot do what it was told says why and powers off.
 PATH=/bin
 
@@ -85,6 +86,9 @@ start_disk()
 		load ext4
 		mount /dev/vda /disk || die "cannot mount /dev/vda"
 	fi
+	if [ "$(param vmig.files 0)" = 1 ] && ! grep -q ' /disk ' /proc/mounts; then
+		die "vmig.files=1 but no file system on /dev/vda"
+	fi
 	[ "$(param vmig.disk 0)" = 1 ] || return
 	[ -b /dev/vda ] ||
 		die "vmig.disk=1 but no /dev/vda (give QEMU a virtio-blk device)"
@@ -101,6 +105,9 @@ start_memck()
 		-s "$(param vmig.stall_us 5000)"
 	if [ -n "$disk" ]; then
 		set -- "$@" -d "$disk" -D "$(param vmig.diskrate 100)"
+	fi
+	if [ "$(param vmig.files 0)" = 1 ]; then
+		set -- "$@" -f /disk/files -F "$(param vmig.filerate 10)"
 	fi
 	memck "$@" &
 	pids="$pids $!"

@@ -17,6 +17,7 @@
 
 #include "control.h"
 #include "disk.h"
+#include "files.h"
 #include "pages.h"
 #include "stall.h"
 #include "worker.h"
@@ -35,6 +36,8 @@ struct options {
 	unsigned int report_s;
 	const char *disk;
 	unsigned int disk_rate;
+	const char *files;
+	unsigned int files_rate;
 };
 
 static void usage(FILE *to)
@@ -48,7 +51,9 @@ static void usage(FILE *to)
 		"  -c SECS  seconds between console lines, 0 = none (1)\n"
 		"  -p PORT  TCP control port (7001)\n"
 		"  -d PATH  check this disk or file too; its content is lost\n"
-		"  -D RATE  disk records a second, 0 = as many as possible (100)\n");
+		"  -D RATE  disk records a second, 0 = as many as possible (100)\n"
+		"  -f PATH  check files in this folder too\n"
+		"  -F RATE  files a second, 0 = as many as possible (10)\n");
 }
 
 static double uptime(void)
@@ -123,6 +128,11 @@ static int parse_option(struct options *o, int opt, const char *arg)
 		return 0;
 	case 'D':
 		return parse_number(arg, &o->disk_rate);
+	case 'f':
+		o->files = arg;
+		return 0;
+	case 'F':
+		return parse_number(arg, &o->files_rate);
 	}
 	return -EINVAL;
 }
@@ -131,7 +141,7 @@ static int parse_options(struct options *o, int argc, char **argv)
 {
 	int opt, err;
 
-	while ((opt = getopt(argc, argv, "hm:r:M:s:c:p:d:D:")) != -1) {
+	while ((opt = getopt(argc, argv, "hm:r:M:s:c:p:d:D:f:F:")) != -1) {
 		if (opt == 'h') {
 			usage(stdout);
 			exit(0);
@@ -157,12 +167,13 @@ static void print_verdict(char *buf, size_t len)
 	struct stall s = stall_read();
 	enum worker_mode mode;
 	unsigned int rate;
-	char disk[512];
+	char disk[512], files[256];
 
 	worker_get(&mode, &rate);
 	disk_print(disk, sizeof(disk));
+	files_print(files, sizeof(files));
 	snprintf(buf, len,
-		 "{\"pages\":%llu,\"writes\":%llu,\"checks\":%llu,\"bad\":%llu,\"bad_pages\":%llu,\"sweeps\":%llu,\"filled\":%s,\"longest_stall_ms\":%.1f,\"stall_at\":%.3f,\"stalled_ms\":%.1f,\"stalls_over_100ms\":%llu,\"uptime\":%.3f,\"rate\":%u,\"mode\":\"%s\",\"disk\":%s}",
+		 "{\"pages\":%llu,\"writes\":%llu,\"checks\":%llu,\"bad\":%llu,\"bad_pages\":%llu,\"sweeps\":%llu,\"filled\":%s,\"longest_stall_ms\":%.1f,\"stall_at\":%.3f,\"stalled_ms\":%.1f,\"stalls_over_100ms\":%llu,\"uptime\":%.3f,\"rate\":%u,\"mode\":\"%s\",\"disk\":%s,\"files\":%s}",
 		 (unsigned long long)pages.nr,
 		 (unsigned long long)pages.writes,
 		 (unsigned long long)pages.checks,
@@ -172,7 +183,7 @@ static void print_verdict(char *buf, size_t len)
 		 worker_is_filled() ? "true" : "false",
 		 s.longest_us / 1e3, s.longest_at_us / 1e6, s.total_us / 1e3,
 		 (unsigned long long)s.over_100ms, uptime(), rate,
-		 worker_mode_names[mode], disk);
+		 worker_mode_names[mode], disk, files);
 }
 
 static void print_result(char *reply, size_t len, int err)
@@ -180,7 +191,7 @@ static void print_result(char *reply, size_t len, int err)
 	if (err)
 		snprintf(reply, len, "{\"error\":\"%s\"}",
 			 err == -EOPNOTSUPP ?
-			 "unknown command; there are verdict, verify, reset, rate N, mode NAME, corrupt" :
+			 "unknown command; there are verdict, verify, reset, rate N, mode NAME, corrupt, freeze" :
 			 strerror(-err));
 	else
 		snprintf(reply, len, "{\"ok\":true}");
@@ -194,6 +205,7 @@ static void print_result(char *reply, size_t len, int err)
  *   rate N	pages a second from now on, 0 = as many as possible
  *   mode NAME	random, sweep or idle from now on
  *   corrupt	flip one byte, to prove that it is noticed
+ *   freeze	write no more files, and bring all to the disk
  * Every answer is one JSON object; {"error": ...} if the command failed.
  */
 static void answer(const char *line, char *reply, size_t len)
@@ -228,6 +240,8 @@ static void answer(const char *line, char *reply, size_t len)
 			err = -EINVAL;
 	} else if (!strcmp(line, "corrupt")) {
 		err = worker_corrupt(CORRUPT_S);
+	} else if (!strcmp(line, "freeze")) {
+		err = files_freeze();
 	} else {
 		err = -EOPNOTSUPP;
 	}
@@ -257,6 +271,7 @@ int main(int argc, char **argv)
 	struct options o = {
 		.mode = WORKER_RANDOM, .rate = 1000, .port = 7001,
 		.stall_us = 1000, .report_s = 1, .disk_rate = 100,
+		.files_rate = 10,
 	};
 	const char *what;
 	int err;
@@ -272,6 +287,11 @@ int main(int argc, char **argv)
 	what = "disk";
 	if (o.disk)
 		err = disk_start(o.disk, o.disk_rate);
+	if (err)
+		goto err_out;
+	what = "files";
+	if (o.files)
+		err = files_start(o.files, o.files_rate);
 	if (err)
 		goto err_out;
 	what = "stall sampler";
