@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """One emulated host: how it is asked for, started, watched and stopped."""
 
+import glob
 import json
 import os
 import re
@@ -24,14 +25,15 @@ def parse(spec):
         raise LabError(f"host {name!r}: hosts are called a to z")
     env = os.environ
     want = {"kernel": env.get("KERNEL", ""), "cpu": env.get("CPU", "EPYC"),
-            "mem": env.get("MEM", "2G"), "smp": env.get("SMP", "1,maxcpus=2")}
+            "mem": env.get("MEM", "2G"), "smp": env.get("SMP", "1,maxcpus=2"),
+            "disk": ""}
     for part in parts:
         key, is_option, value = part.partition("=")
         if not is_option:
             key, value = "kernel", part
         if key not in want:
-            raise LabError(f"host {spec}: {key!r} is not kernel, cpu, mem "
-                           "or smp")
+            raise LabError(f"host {spec}: {key!r} is not kernel, cpu, mem, "
+                           "smp or disk")
         want[key] = value
     return Host(name), want
 
@@ -64,6 +66,7 @@ class Host:
         self.state_file = os.path.join(settings.RUN, name + ".json")
         self.console = os.path.join(settings.DIR, name + ".console")
         self.qmp = os.path.join(settings.RUN, name + ".qmp")
+        self.disk = os.path.join(settings.DIR, name + ".disk")
         self.problem_file = self.shared("problems")
         self.process = None
 
@@ -98,11 +101,13 @@ class Host:
         except FileNotFoundError:
             return ""
 
-    def configure(self, release, folder, peers, load):
+    def configure(self, want, release, peers, load):
         """What host-init and the agent read in the host."""
+        folder = image.kernel_fact("modules", want["kernel"])
         write(self.shared("env"),
               f"TOP='{settings.TOP}'\nKVER='{release}'\nMODULES='{folder}'\n"
-              f"ADDRESS={settings.address(self.name)}\nLOAD={load}\n")
+              f"ADDRESS={settings.address(self.name)}\nLOAD={load}\n"
+              f"DISK={want['disk']}\n")
         others = "".join(f"{p} = {settings.address(p)}\n"
                          for p in sorted(peers) if p != self.name)
         write(self.shared("conf"),
@@ -113,6 +118,19 @@ class Host:
               f"[peers]\n{others}")
         if os.path.exists(self.problem_file):
             os.unlink(self.problem_file)
+
+    def disk_options(self, size):
+        """Made once. What the host has not synced is lost with its power."""
+        if not size:
+            return []
+        if not os.path.exists(self.disk):
+            done = subprocess.run(
+                ["mkfs.ext4", "-q", "-F", self.disk, size],
+                capture_output=True, text=True, check=False)
+            if done.returncode:
+                raise LabError(f"no disk for host {self.name}: {done.stderr}")
+        return ["-drive", f"file={self.disk},format=raw,if=none,id=disk",
+                "-device", "virtio-blk-pci,drive=disk"]
 
     def command(self, want):
         append = os.environ.get("APPEND", "")
@@ -152,12 +170,11 @@ class Host:
             "-netdev", f"tap,id=lan,ifname={switch.tap(self.name)},"
             "script=no,downscript=no",
             "-device", f"virtio-net-pci,netdev=lan,romfile=,mac={mac}",
-        ]
+        ] + self.disk_options(want["disk"])
 
     def launch(self, want, peers, load):
         release = image.kernel_fact("version", want["kernel"])
-        self.configure(release, image.kernel_fact("modules", want["kernel"]),
-                       peers, load)
+        self.configure(want, release, peers, load)
         command = self.command(want)
         switch.add_tap(self.name)
         log = os.path.join(settings.DIR, self.name + ".emulator")
@@ -194,6 +211,12 @@ class Host:
                 time.sleep(0.02)
         if state:
             os.unlink(self.state_file)
+
+
+def forget_disks():
+    """A lab that is started anew starts with empty ones."""
+    for path in glob.glob(os.path.join(settings.DIR, "[a-z].disk")):
+        os.unlink(path)
 
 
 def known():
