@@ -36,10 +36,31 @@
  *	figures of the report are the kernel's.
  *
  * node-show:
- *	{"node": "a", "address": "10.77.0.1", "port": 4947,
- *	 "memory_free": 1073741824, "page_size": 4096,
- *	 "cpu_vendor": "AuthenticAMD", "kernel": "6.1.0",
+ *	{"node": "a", "address": "10.77.0.1", "port": 4947, "version": 2,
+ *	 "memory_free": 1073741824, "memory_room": 805306368,
+ *	 "page_size": 4096, "cpu_vendor": "AuthenticAMD", "kernel": "6.1.0",
+ *	 "vms": 3, "vms_running": 2,
+ *	 "slot": {"limit": 1,
+ *		  "holders": [{"vm": "web1", "from": "a", "to": "b",
+ *			       "seconds": 4}]},
+ *	 "queue": [{"position": 1, "vm": "web2", "node": "b", "seconds": 3,
+ *		    "why": "node a is busy: ..."}],
  *	 "peers": [{"name": "b", "address": "10.77.0.2", "port": 4947}]}
+ *
+ *	memory_room is what is left when every VM has touched all of its own.
+ *
+ * node-list:
+ *	{"node": "a", "nodes": [..., {"node": "c", "address": "10.77.0.3",
+ *				      "port": 4947, "silent": "why"}]}
+ *
+ *	Each as in node-show, without page_size, queue and peers.
+ *
+ * check:
+ *	{"vm": "web1", "node": "b", "possible": false,
+ *	 "checks": [{"name": "memory", "node": "b", "verdict": "failed",
+ *		     "ok": false, "text": "..."}, ...]}
+ *
+ *	verdict: "ok", "failed", or "waived" by agent.conf, which is ok.
  *
  * cpu-show:
  *	{"node": "b", "vendor": "AuthenticAMD", "model": "AMD EPYC Processor",

@@ -19,9 +19,12 @@
 #include "cluster/nodes.h"
 #include "daemon.h"
 #include "migrate/destination.h"
+#include "migrate/queue.h"
 #include "migrate/recover.h"
 #include "migrate/source.h"
+#include "requests.h"
 #include "vmm/machine.h"
+#include "vmm/types.h"
 
 /* vmig_log() - A line for the journal. */
 void vmig_log(const char *fmt, ...)
@@ -134,8 +137,12 @@ static void on_accepted(void *arg, struct vmig_conn *conn,
 		vmig_conn_close(conn);
 		return;
 	}
-	if (!strcmp(kind, "control"))
+	if (!strcmp(kind, "control") || !strcmp(kind, "request"))
 		vmig_nodes_learn(daemon->nodes, theirs->node, greeting);
+	if (!strcmp(kind, "request")) {
+		vmig_peer_accept(daemon, conn, theirs->node);
+		return;
+	}
 	vmig_incoming_accept(daemon, conn, theirs, kind, greeting);
 }
 
@@ -163,7 +170,10 @@ static int setup(struct vmig_daemon *daemon, struct vmig_err *err)
 	if (ret < 0)
 		return vmig_err_set(err, -ret, "event loop: %s",
 				    strerror(-ret));
-	ret = vmig_store_folders(daemon, err);
+	daemon->types = vmig_types_open(daemon->event, config->qemu);
+	ret = vmig_queue_open(daemon, err);
+	if (!ret)
+		ret = vmig_store_folders(daemon, err);
 	if (!ret)
 		ret = vmig_nl_open(&daemon->nl, err);
 	if (!ret)
@@ -207,6 +217,7 @@ int vmig_daemon_run(const struct vmig_config *config)
 	LIST_INIT(&daemon->machines);
 	LIST_INIT(&daemon->sources);
 	LIST_INIT(&daemon->incomings);
+	LIST_INIT(&daemon->checkups);
 	if (setup(daemon, &err)) {
 		vmig_log("vmig-agent: %s", err.text);
 		return 1;

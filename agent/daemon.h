@@ -16,10 +16,13 @@
 #include "config.h"
 #include "nl.h"
 
+struct vmig_checkup;
 struct vmig_incoming;
 struct vmig_machine;
 struct vmig_nodes;
+struct vmig_queue;
 struct vmig_source;
+struct vmig_types;
 
 /* Tokens that this node has said "aborted" to, for good. */
 #define VMIG_REFUSED_MAX 256
@@ -30,10 +33,13 @@ struct vmig_daemon {
 	struct vmig_nl *nl;
 	sd_event_source *nl_io;
 	struct vmig_nodes *nodes;
+	struct vmig_types *types;
+	struct vmig_queue *queue;
 	struct vmig_listener *listener;
 	LIST_HEAD(, vmig_machine) machines;
 	LIST_HEAD(, vmig_source) sources;
 	LIST_HEAD(, vmig_incoming) incomings;
+	LIST_HEAD(, vmig_checkup) checkups;
 	uint8_t refused[VMIG_REFUSED_MAX][VMIG_TOKEN_LEN];
 	unsigned int nrefused;
 };

@@ -29,7 +29,7 @@ static const struct command commands[] = {
 	  vmig_cmd_vm_set },
 	{ "vm undefine", "VM", "Forget its definition", vmig_cmd_vm_undefine },
 	{ "migrate",
-	  "VM NODE [--watch] [--json] [--verify] [--channels N]\n"
+	  "VM NODE [--wait] [--watch] [--json] [--verify] [--channels N]\n"
 	  "          [--bandwidth RATE] [--max-blackout MS] [--timeout S]\n"
 	  "          [--at-timeout cancel|switch-over] [--stop-limit S] [--quick]",
 	  "Move a running VM to another node", vmig_cmd_migrate },
@@ -41,7 +41,13 @@ static const struct command commands[] = {
 	  vmig_cmd_monitor },
 	{ "announce", "VM", "Tell the network where a VM is",
 	  vmig_cmd_announce },
-	{ "node", "[--json]", "Show this node and its peers", vmig_cmd_node },
+	{ "check", "VM NODE [--json]",
+	  "Check all that migrate would check, and move nothing",
+	  vmig_cmd_check },
+	{ "node list", "[--json]", "List all nodes, and how they are",
+	  vmig_cmd_node_list },
+	{ "node show", "[NODE] [--json]", "Show this node or another one",
+	  vmig_cmd_node_show },
 	{ "cpu show", "[NODE] [--json]", "Show a node's processor",
 	  vmig_cmd_cpu_show },
 	{ "cpu baseline", "[NODE...] [--json]",

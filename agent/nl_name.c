@@ -44,6 +44,12 @@ static const char * const request_op_names[] = {
 	[VMIG_REQUEST_OP_CPU_SHOW] = "cpu-show",
 	[VMIG_REQUEST_OP_CPU_BASELINE] = "cpu-baseline",
 	[VMIG_REQUEST_OP_CPU_CHECK] = "cpu-check",
+	[VMIG_REQUEST_OP_VM_RECOVER] = "vm-recover",
+	[VMIG_REQUEST_OP_NODE_LIST] = "node-list",
+	[VMIG_REQUEST_OP_CHECK] = "check",
+	[VMIG_REQUEST_OP_NODE_DRAIN] = "node-drain",
+	[VMIG_REQUEST_OP_NODE_UNDRAIN] = "node-undrain",
+	[VMIG_REQUEST_OP_CANCEL] = "cancel",
 };
 
 static const char *name_of(const char * const *names, unsigned int n,

@@ -11,6 +11,7 @@
 #include "answer.h"
 #include "cluster/message.h"
 #include "daemon.h"
+#include "migrate/queue.h"
 #include "migrate/source.h"
 #include "net/net.h"
 #include "requests.h"
@@ -281,39 +282,19 @@ static void handle_announce(struct vmig_daemon *daemon,
 	}
 }
 
-static void handle_node(struct vmig_daemon *daemon,
-			const struct vmig_request *request)
+/* What the kernel knows of is cancelled there. */
+static void handle_cancel(struct vmig_daemon *daemon,
+			  const struct vmig_request *request)
 {
-	const struct vmig_config *config = daemon->config;
-	struct json_object *o, *peers;
-	struct vmig_hello hello;
 	struct vmig_err err;
-	unsigned int i;
-	int ret = vmig_hello_local(&hello, config->node, &err);
+	int ret = 0;
 
-	if (ret) {
+	if (vmig_queue_cancel(daemon, request->vm))
+		ret = vmig_source_cancel(daemon, request->vm, &err);
+	if (ret)
 		vmig_request_fail(daemon, request->id, ret, &err);
-		return;
-	}
-	o = vmig_json_new(NULL);
-	vmig_json_add_string(o, "node", config->node);
-	vmig_json_add_string(o, "address", config->address);
-	vmig_json_add_uint(o, "port", config->port);
-	vmig_json_add_uint(o, "memory_free", hello.memory);
-	vmig_json_add_uint(o, "page_size", hello.page_size);
-	vmig_json_add_string(o, "cpu_vendor", hello.cpu_vendor);
-	vmig_json_add_string(o, "kernel", hello.kernel);
-	peers = json_object_new_array();
-	for (i = 0; i < config->npeers; i++) {
-		struct json_object *peer = vmig_json_new(NULL);
-
-		vmig_json_add_string(peer, "name", config->peers[i].name);
-		vmig_json_add_string(peer, "address", config->peers[i].address);
-		vmig_json_add_uint(peer, "port", config->peers[i].port);
-		json_object_array_add(peers, peer);
-	}
-	json_object_object_add(o, "peers", peers);
-	vmig_request_tell(daemon, request->id, o);
+	else
+		vmig_daemon_answer(daemon, request->id, 0, NULL, NULL);
 }
 
 /* vmig_requests_handle() - Every request gets exactly one answer, now or later. */
@@ -330,7 +311,10 @@ void vmig_requests_handle(struct vmig_daemon *daemon,
 		[VMIG_REQUEST_OP_VM_SHOW] = handle_show,
 		[VMIG_REQUEST_OP_MIGRATE] = vmig_source_request,
 		[VMIG_REQUEST_OP_ANNOUNCE] = handle_announce,
-		[VMIG_REQUEST_OP_NODE_SHOW] = handle_node,
+		[VMIG_REQUEST_OP_NODE_SHOW] = vmig_request_node_show,
+		[VMIG_REQUEST_OP_NODE_LIST] = vmig_request_node_list,
+		[VMIG_REQUEST_OP_CHECK] = vmig_request_check,
+		[VMIG_REQUEST_OP_CANCEL] = handle_cancel,
 		[VMIG_REQUEST_OP_VM_SET] = vmig_request_set,
 		[VMIG_REQUEST_OP_CPU_SHOW] = vmig_request_cpu_show,
 		[VMIG_REQUEST_OP_CPU_BASELINE] = vmig_request_cpu_baseline,

@@ -8,6 +8,7 @@
 #include "daemon.h"
 
 struct json_object;
+struct vmig_conn;
 struct vmig_machine;
 
 /* requests.c APIs: */
@@ -40,5 +41,21 @@ void vmig_request_cpu_baseline(struct vmig_daemon *daemon,
 void vmig_request_cpu_check(struct vmig_daemon *daemon,
 			    const struct vmig_request *request);
 struct json_object *vmig_request_processor(struct vmig_machine *m);
+
+/* requests_node.c APIs: */
+void vmig_request_node_show(struct vmig_daemon *daemon,
+			    const struct vmig_request *request);
+void vmig_request_node_list(struct vmig_daemon *daemon,
+			    const struct vmig_request *request);
+/* This node, as node-show tells it. */
+struct json_object *vmig_node_describe(struct vmig_daemon *daemon);
+
+/* requests_check.c APIs: */
+void vmig_request_check(struct vmig_daemon *daemon,
+			const struct vmig_request *request);
+
+/* requests_peer.c APIs: a peer's agent connected to ask something. */
+void vmig_peer_accept(struct vmig_daemon *daemon, struct vmig_conn *conn,
+		      const char *node);
 
 #endif /* VMIG_REQUESTS_H */

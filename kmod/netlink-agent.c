@@ -229,6 +229,9 @@ static const struct {
 	[VMIG_REQUEST_OP_NODE_UNDRAIN] = {
 		"node-undrain", 0, BIT(VMIG_A_REQUEST_NODE),
 	},
+	[VMIG_REQUEST_OP_CANCEL] = {
+		"cancel", BIT(VMIG_A_REQUEST_VM), 0,
+	},
 };
 
 static const char * const request_attr_names[] = {

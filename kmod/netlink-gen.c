@@ -63,7 +63,7 @@ static const struct nla_policy vmig_vm_get_nl_policy[VMIG_A_VM_NAME + 1] = {
 
 /* VMIG_CMD_REQUEST - do */
 static const struct nla_policy vmig_request_nl_policy[VMIG_A_REQUEST_QUICK + 1] = {
-	[VMIG_A_REQUEST_OP] = NLA_POLICY_RANGE(NLA_U32, 1, 18),
+	[VMIG_A_REQUEST_OP] = NLA_POLICY_RANGE(NLA_U32, 1, 19),
 	[VMIG_A_REQUEST_VM] = { .type = NLA_NUL_STRING, .len = VMIG_NAME_MAX, },
 	[VMIG_A_REQUEST_NODE] = { .type = NLA_NUL_STRING, .len = VMIG_NAME_MAX, },
 	[VMIG_A_REQUEST_DATA] = { .type = NLA_NUL_STRING, .len = VMIG_DATA_MAX, },

@@ -50,8 +50,8 @@ static void take_answer(void *arg, const struct vmig_answer *answer)
 		w->result = vmig_err_set(w->err, ENOMEM, "out of memory");
 }
 
-int vmig_ask(const struct vmig_request *request, struct vmig_reply *reply,
-	     struct vmig_err *err)
+int vmig_ask_within(const struct vmig_request *request, int limit_ms,
+		    struct vmig_reply *reply, struct vmig_err *err)
 {
 	static const struct vmig_nl_handlers handlers = {
 		.answer = take_answer,
@@ -66,10 +66,21 @@ int vmig_ask(const struct vmig_request *request, struct vmig_reply *reply,
 		return ret;
 	vmig_nl_set_handlers(nl, &handlers, &w);
 	ret = vmig_nl_request(nl, request, &w.id, err);
-	while (!ret && !w.answered)
-		ret = vmig_nl_wait(nl, -1, err);
+	while (!ret && !w.answered) {
+		ret = vmig_nl_wait(nl, limit_ms, err);
+		/* Nobody else writes to this socket. */
+		if (!ret && !w.answered && limit_ms >= 0)
+			ret = vmig_err_set(err, ETIMEDOUT,
+					   "the daemon does not answer");
+	}
 	vmig_nl_close(nl);
 	return ret ? ret : w.result;
+}
+
+int vmig_ask(const struct vmig_request *request, struct vmig_reply *reply,
+	     struct vmig_err *err)
+{
+	return vmig_ask_within(request, -1, reply, err);
 }
 
 void vmig_reply_free(struct vmig_reply *reply)

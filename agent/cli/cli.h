@@ -30,7 +30,9 @@ int vmig_cmd_cancel(int argc, char **argv);
 int vmig_cmd_status(int argc, char **argv);
 int vmig_cmd_monitor(int argc, char **argv);
 int vmig_cmd_announce(int argc, char **argv);
-int vmig_cmd_node(int argc, char **argv);
+int vmig_cmd_node_show(int argc, char **argv);
+int vmig_cmd_node_list(int argc, char **argv);
+int vmig_cmd_check(int argc, char **argv);
 int vmig_cmd_cpu_show(int argc, char **argv);
 int vmig_cmd_cpu_baseline(int argc, char **argv);
 int vmig_cmd_cpu_check(int argc, char **argv);
@@ -64,6 +66,9 @@ struct vmig_reply {
 /* Ask the daemon and wait for its answer, however long it takes. */
 int vmig_ask(const struct vmig_request *request, struct vmig_reply *reply,
 	     struct vmig_err *err);
+/* ... and for no longer than @limit_ms, unless that is negative. */
+int vmig_ask_within(const struct vmig_request *request, int limit_ms,
+		    struct vmig_reply *reply, struct vmig_err *err);
 void vmig_reply_free(struct vmig_reply *reply);
 /* Make an error of an answer that is one. */
 int vmig_answer_check(const struct vmig_answer *answer, struct vmig_err *err);
@@ -86,6 +91,12 @@ void vmig_document_print_words(const char *head, struct json_object *array);
 /* Ask for something that is answered by a document. Return: exit status. */
 int vmig_document_ask(const struct vmig_request *request, bool as_json,
 		      void (*print)(struct json_object *json));
+
+/*
+ * node.c APIs: the migrations that wait, of node-show's document; all, or the
+ * one of @vm.
+ */
+void vmig_queue_print(struct json_object *node, const char *vm);
 
 /* cpu.c APIs */
 void vmig_processor_print(struct json_object *processor);

@@ -168,7 +168,7 @@ static int take_action(const char *text, enum vmig_timeout_action *action)
 
 enum { OPT_WATCH, OPT_JSON, OPT_VERIFY, OPT_CHANNELS, OPT_BANDWIDTH,
 	OPT_MAX_BLACKOUT, OPT_TIMEOUT, OPT_AT_TIMEOUT, OPT_STOP_LIMIT,
-	OPT_QUICK };
+	OPT_QUICK, OPT_WAIT };
 
 static const struct option options[] = {
 	{ "watch", no_argument, NULL, OPT_WATCH },
@@ -181,6 +181,7 @@ static const struct option options[] = {
 	{ "at-timeout", required_argument, NULL, OPT_AT_TIMEOUT },
 	{ "stop-limit", required_argument, NULL, OPT_STOP_LIMIT },
 	{ "quick", no_argument, NULL, OPT_QUICK },
+	{ "wait", no_argument, NULL, OPT_WAIT },
 	{ }
 };
 
@@ -197,6 +198,9 @@ static int take_option(struct move *m, int option, bool *json)
 		return 0;
 	case OPT_VERIFY:
 		r->verify = true;
+		return 0;
+	case OPT_WAIT:
+		r->wait = true;
 		return 0;
 	case OPT_CHANNELS:
 		return take_number("channels", optarg, 1, VMIG_CHANNELS_MAX,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Commands by which the daemon tells something: vm list, vm show, node. */
+/* Commands by which the daemon tells something: vm list, vm show. */
 #include <getopt.h>
 #include <json-c/json.h>
 #include <string.h>
@@ -77,25 +77,6 @@ static void print_vm(struct json_object *vm)
 		print_nic(json_object_array_get_idx(nics, i));
 }
 
-static void print_node(struct json_object *node)
-{
-	struct json_object *peers = vmig_document_array(node, "peers"), *peer;
-	size_t i;
-
-	printf("node     %s, address %s port %s\n", vmig_document_text(node, "node"),
-	       vmig_document_text(node, "address"), vmig_document_text(node, "port"));
-	printf("kernel   %s on %s\n", vmig_document_text(node, "kernel"),
-	       vmig_document_text(node, "cpu_vendor"));
-	printf("memory   %s free\n",
-	       vmig_text_bytes(vmig_document_number(node, "memory_free")).s);
-	for (i = 0; i < vmig_document_length(peers); i++) {
-		peer = json_object_array_get_idx(peers, i);
-		printf("peer     %s, address %s port %s\n",
-		       vmig_document_text(peer, "name"), vmig_document_text(peer, "address"),
-		       vmig_document_text(peer, "port"));
-	}
-}
-
 int vmig_cmd_vm_list(int argc, char **argv)
 {
 	bool json = false;
@@ -123,17 +104,4 @@ int vmig_cmd_vm_show(int argc, char **argv)
 		return vmig_fail(&err);
 	vmig_request_init(&request, VMIG_REQUEST_OP_VM_SHOW, argv[optind]);
 	return vmig_document_ask(&request, json, print_vm);
-}
-
-int vmig_cmd_node(int argc, char **argv)
-{
-	bool json = false;
-	const struct vmig_flag flags[] = { { "json", &json }, { } };
-	int ret = vmig_args(argc, argv, flags, 0, 0);
-	struct vmig_request request;
-
-	if (ret)
-		return ret;
-	vmig_request_init(&request, VMIG_REQUEST_OP_NODE_SHOW, NULL);
-	return vmig_document_ask(&request, json, print_node);
 }

@@ -11,6 +11,8 @@
 #include "cli.h"
 
 #define POLL_MS		250
+/* What the kernel says is worth telling also if the daemon is stuck. */
+#define ASK_LIMIT_MS	3000
 
 static struct json_object *build_vm(const struct vmig_vm_info *vm)
 {
@@ -54,8 +56,24 @@ static void print_regions(const struct vmig_vm_info *vm)
 	}
 }
 
+/* What the daemon has not begun yet; without a daemon nothing waits. */
+static struct json_object *ask_queue(void)
+{
+	struct json_object *json = NULL;
+	struct vmig_request request;
+	struct vmig_reply reply;
+
+	vmig_request_init(&request, VMIG_REQUEST_OP_NODE_SHOW, NULL);
+	if (vmig_ask_within(&request, ASK_LIMIT_MS, &reply, NULL) ||
+	    vmig_reply_json(reply.data, &json, NULL))
+		json = NULL;
+	vmig_reply_free(&reply);
+	return json;
+}
+
 static int print_all_json(struct vmig_nl *nl, const struct vmig_mig_info *list,
-			  size_t n, struct vmig_err *err)
+			  size_t n, struct json_object *node,
+			  struct vmig_err *err)
 {
 	struct json_object *o, *array;
 	struct vmig_agent_info agent;
@@ -79,6 +97,9 @@ static int print_all_json(struct vmig_nl *nl, const struct vmig_mig_info *list,
 	for (i = 0; i < n; i++)
 		json_object_array_add(array, vmig_json_migration(&list[i]));
 	json_object_object_add(o, "migrations", array);
+	array = vmig_document_array(node, "queue");
+	json_object_object_add(o, "queue", array ? json_object_get(array) :
+			       json_object_new_array());
 	vmig_json_print(stdout, o, false);
 	json_object_put(o);
 	free(vms);
@@ -87,25 +108,30 @@ static int print_all_json(struct vmig_nl *nl, const struct vmig_mig_info *list,
 
 static int show_all(struct vmig_nl *nl, bool json, struct vmig_err *err)
 {
+	struct json_object *node = ask_queue();
 	struct vmig_mig_info *list;
 	size_t n;
 	int ret;
 
 	ret = vmig_nl_migration_list(nl, &list, &n, err);
 	if (ret)
-		return ret;
-	if (json)
-		ret = print_all_json(nl, list, n, err);
-	else
+		goto out;
+	if (json) {
+		ret = print_all_json(nl, list, n, node, err);
+	} else {
 		vmig_table_print(stdout, list, n);
+		vmig_queue_print(node, NULL);
+	}
 	free(list);
+out:
+	json_object_put(node);
 	return ret;
 }
 
 static int show_vm(struct vmig_nl *nl, const char *name, bool json,
 		   struct vmig_err *err)
 {
-	struct json_object *o;
+	struct json_object *o, *node;
 	struct vmig_mig_info info;
 	struct vmig_vm_info vm;
 	bool has_vm, has_info;
@@ -133,6 +159,9 @@ static int show_vm(struct vmig_nl *nl, const char *name, bool json,
 		printf("VM %s has not migrated\n", name);
 	if (has_vm)
 		print_regions(&vm);
+	node = ask_queue();
+	vmig_queue_print(node, name);
+	json_object_put(node);
 	return 0;
 }
 
@@ -235,6 +264,19 @@ int vmig_cmd_status(int argc, char **argv)
 	return ret ? vmig_fail(&err) : VMIG_EXIT_OK;
 }
 
+/* One that the kernel does not know yet, or that waits for its turn. */
+static int cancel_waiting(const char *vm)
+{
+	struct vmig_request request;
+	struct vmig_reply reply;
+	int ret;
+
+	vmig_request_init(&request, VMIG_REQUEST_OP_CANCEL, vm);
+	ret = vmig_ask_within(&request, ASK_LIMIT_MS, &reply, NULL);
+	vmig_reply_free(&reply);
+	return ret;
+}
+
 int vmig_cmd_cancel(int argc, char **argv)
 {
 	int ret = vmig_args(argc, argv, NULL, 1, 1);
@@ -252,6 +294,8 @@ int vmig_cmd_cancel(int argc, char **argv)
 		 (unsigned int)getuid(), (int)getpid());
 	ret = vmig_nl_migration_cancel(nl, 0, argv[optind], reason, &err);
 	vmig_nl_close(nl);
+	if (ret)
+		ret = cancel_waiting(argv[optind]);
 	if (ret)
 		return vmig_fail(&err);
 	printf("the migration of VM %s is cancelled; the VM stays where it was\n",

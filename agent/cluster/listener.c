@@ -101,13 +101,14 @@ static void on_greeted(void *arg, struct json_object *msg)
 		return;
 	}
 	/* Nodes of another vendor may know of each other. */
-	if (strcmp(kind, "node") &&
+	if (strcmp(kind, "node") && strcmp(kind, "request") &&
 	    vmig_hello_check_vendor(&mine, &theirs, &err)) {
 		refuse(g, err.text);
 		return;
 	}
 	answer = vmig_hello_encode(&mine);
-	if (!strcmp(kind, "node") || !strcmp(kind, "control"))
+	if (!strcmp(kind, "node") || !strcmp(kind, "control") ||
+	    !strcmp(kind, "request"))
 		vmig_nodes_add(l->nodes, answer);
 	vmig_conn_send(conn, answer);
 	free_guest(g);

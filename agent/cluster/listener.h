@@ -15,7 +15,8 @@ struct vmig_nodes;
 /**
  * vmig_accepted_fn - a peer of ours connected and its greeting was answered
  * @conn: the callee's to close or to take
- * @kind: "control", "channel", "state", or "node" for the greeting only
+ * @kind: "control", "channel", "state", "request", or "node" for the greeting
+ *	only
  * @greeting: for what else it carries; not kept
  */
 typedef void (*vmig_accepted_fn)(void *arg, struct vmig_conn *conn,

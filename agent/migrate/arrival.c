@@ -14,19 +14,21 @@
 #include "../cluster/message.h"
 #include "../cluster/token.h"
 #include "../vmm/machine.h"
+#include "../vmm/types.h"
 #include "destination.h"
+#include "preflight.h"
 
 /* Four times what QEMU's start takes in an emulated, busy host. */
 #define PREPARE_LIMIT_US (60 * 1000 * 1000ULL)
 #define RETRY_US	 (100 * 1000ULL)
 
 static int read_setup(struct vmig_incoming *in, struct json_object *msg,
-		      struct vmig_err *err)
+		      bool *busy, struct vmig_err *err)
 {
 	const char *definition = vmig_json_string(msg, "definition");
 	const char *vm = vmig_json_string(msg, "vm");
 	char source[VMIG_NAME_MAX + 16];
-	struct json_object *cpu = NULL;
+	struct vmig_preflight p;
 	int ret;
 
 	in->nchannels = (unsigned int)vmig_json_uint(msg, "channels", 0);
@@ -55,11 +57,11 @@ static int read_setup(struct vmig_incoming *in, struct json_object *msg,
 		return vmig_err_set(err, EPROTO,
 				    "the definition of VM %s came for VM %s",
 				    in->m->name, vm);
-	json_object_object_get_ex(msg, "cpu", &cpu);
-	ret = vmig_processor_arrive(in->m, cpu, err);
-	if (ret)
-		return ret;
-	return vmig_preflight_destination(in->daemon, in->m->def, err);
+	vmig_preflight_init(&p, in->daemon, in->m, in->node, false);
+	vmig_preflight_destination(&p, msg);
+	vmig_preflight_exit(&p);
+	*busy = p.busy;
+	return p.error ? vmig_err_set(err, p.error, "%s", p.reason) : 0;
 }
 
 static int on_limit(sd_event_source *source, uint64_t usec, void *arg)
@@ -92,14 +94,16 @@ static int on_retry(sd_event_source *source, uint64_t usec, void *arg)
 
 /*
  * A VM that just left and comes back may meet its own QEMU, which still has
- * to die. The source's time limit ends it if that takes too long.
+ * to die; and a new QEMU has to tell which machines it knows. The source's time
+ * limit ends it if that takes too long.
  */
 static bool put_off(struct vmig_incoming *in, struct json_object *msg)
 {
 	const char *vm = vmig_json_string(msg, "vm");
 	struct vmig_machine *m = vm ? vmig_machine_find(in->daemon, vm) : NULL;
 
-	if (!m || !vmig_machine_is_leaving(m))
+	if ((!m || !vmig_machine_is_leaving(m)) &&
+	    vmig_types_ready(in->daemon->types))
 		return false;
 	if (!in->setup)
 		in->setup = json_object_get(msg);
@@ -112,15 +116,20 @@ static bool put_off(struct vmig_incoming *in, struct json_object *msg)
 
 static void handle_setup(struct vmig_incoming *in, struct json_object *msg)
 {
+	struct json_object *refusal;
 	struct vmig_err err;
+	bool busy = false;
 	int ret;
 
 	if (put_off(in, msg))
 		return;
-	ret = read_setup(in, msg, &err);
+	ret = read_setup(in, msg, &busy, &err);
 	if (ret) {
 		vmig_log("VM of node %s refused: %s", in->node, err.text);
-		vmig_incoming_say(in, "refused", err.text);
+		refusal = vmig_json_new("refused");
+		vmig_json_add_string(refusal, "reason", err.text);
+		vmig_json_add_bool(refusal, "busy", busy);
+		vmig_conn_send(in->control, refusal);
 		vmig_incoming_destroy(in);
 		return;
 	}

@@ -21,6 +21,7 @@
 #include "../net/net.h"
 #include "../vmm/machine.h"
 #include "destination.h"
+#include "queue.h"
 
 struct vmig_incoming *vmig_incoming_create(struct vmig_daemon *daemon,
 					   const char *node)
@@ -32,6 +33,7 @@ struct vmig_incoming *vmig_incoming_create(struct vmig_daemon *daemon,
 		abort();	/* a daemon without memory is restarted */
 	in->daemon = daemon;
 	snprintf(in->node, sizeof(in->node), "%s", node);
+	in->since = vmig_daemon_now(daemon);
 	for (i = 0; i <= VMIG_CHANNELS_MAX; i++)
 		in->fds[i] = -1;
 	LIST_INSERT_HEAD(&daemon->incomings, in, entry);
@@ -56,6 +58,8 @@ void vmig_incoming_destroy(struct vmig_incoming *in)
 	unsigned int i;
 
 	LIST_REMOVE(in, entry);
+	if (in->m)
+		vmig_queue_kick(in->daemon);
 	sd_event_source_disable_unref(in->limit);
 	vmig_conn_close(in->control);
 	json_object_put(in->setup);

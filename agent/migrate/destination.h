@@ -25,6 +25,7 @@ enum vmig_incoming_step {
 /**
  * struct vmig_incoming - one migration, from the peer's first word
  * @m: the VM; NULL in VMIG_IN_VISIT. Its ops are ours.
+ * @since: when the VM was announced to us, CLOCK_MONOTONIC us
  * @setup: put off until an earlier QEMU of the VM has died; or NULL
  * @fds: @nchannels data channels and the state connection, -1 while missing
  * @id: in the kernel, 0 before VMIG_IN_INCOMING
@@ -36,6 +37,7 @@ struct vmig_incoming {
 	LIST_ENTRY(vmig_incoming) entry;
 	struct vmig_daemon *daemon;
 	struct vmig_machine *m;
+	uint64_t since;
 	struct json_object *setup;
 	struct vmig_conn *control;
 	char node[VMIG_NAME_MAX + 1];
@@ -79,11 +81,6 @@ void vmig_incoming_notify(struct vmig_incoming *in,
 			  const struct vmig_mig_info *info);
 void vmig_incoming_recover(struct vmig_daemon *daemon, struct vmig_machine *m,
 			   const struct vmig_mig_info *info);
-
-/* preflight.c APIs: */
-int vmig_preflight_destination(struct vmig_daemon *daemon,
-			       const struct vmig_definition *def,
-			       struct vmig_err *err);
 
 /* outcome.c APIs: */
 void vmig_outcome_refuse(struct vmig_daemon *daemon, const uint8_t *token);

@@ -18,6 +18,7 @@
 #include "../cluster/message.h"
 #include "../cluster/token.h"
 #include "../vmm/machine.h"
+#include "queue.h"
 #include "source.h"
 
 /*
@@ -52,6 +53,9 @@ static void destroy(struct vmig_source *s)
 	vmig_channels_close(s);
 	if (s->m->qmp)
 		vmig_qmp_forget(s->m->qmp, s);
+	vmig_preflight_forget(&s->preflight);
+	vmig_preflight_exit(&s->preflight);
+	vmig_queue_kick(s->daemon);
 	vmig_machine_use(s->m, NULL, NULL);
 	if (s->dead)
 		vmig_machine_end(s->m);
@@ -62,6 +66,10 @@ static void destroy(struct vmig_source *s)
 static void finish(struct vmig_source *s)
 {
 	struct json_object *o = vmig_json_new(NULL);
+	const vmig_moved_fn moved = s->moved;
+	void *const arg = s->moved_arg;
+	const int error = s->error;
+	const bool busy = s->busy;
 	char message[VMIG_TEXT_MAX + 1];
 
 	if (s->id)
@@ -78,11 +86,14 @@ static void finish(struct vmig_source *s)
 	else
 		vmig_log("VM %s was not moved to node %s: %s", s->m->name,
 			 s->peer->name, s->reason);
-	if (s->request.id)
+	if (s->request.id && !moved)
 		vmig_daemon_answer(s->daemon, s->request.id, s->error, message,
 				   json_object_to_json_string(o));
-	json_object_put(o);
 	destroy(s);
+	/* Last: the VM may be told to move on. */
+	if (moved)
+		moved(arg, error, busy, message, json_object_to_json_string(o));
+	json_object_put(o);
 }
 
 static int on_limit(sd_event_source *source, uint64_t usec, void *arg)
@@ -150,6 +161,7 @@ static void run_on(struct vmig_source *s)
 		return;
 	}
 	vmig_qmp_forget(s->m->qmp, s);
+	vmig_preflight_forget(&s->preflight);
 	vmig_resume_start(s->m, on_resumed, s);
 }
 
@@ -235,23 +247,17 @@ static void on_greeted(void *arg, struct json_object *msg)
 	struct vmig_source *s = arg;
 	struct json_object *setup;
 	char token[VMIG_TOKEN_TEXT];
-	struct vmig_err err;
-	int ret;
 
-	ret = vmig_preflight_node(s, msg, &err);
-	if (ret) {
-		vmig_source_fail(s, -ret, "%s", err.text);
+	vmig_preflight_node(&s->preflight, msg);
+	if (s->preflight.error) {
+		vmig_source_fail(s, s->preflight.error, "%s",
+				 s->preflight.reason);
 		return;
 	}
 	vmig_conn_heartbeat(s->control);
 	vmig_token_text(s->token, token);
-	setup = vmig_json_new("setup");
+	setup = vmig_preflight_setup(&s->preflight);
 	vmig_json_add_string(setup, "token", token);
-	vmig_json_add_string(setup, "vm", s->m->name);
-	vmig_json_add_string(setup, "definition", s->m->text);
-	if (vmig_processor_is_frozen(s->m))
-		json_object_object_add(setup, "cpu",
-				       vmig_cpu_state_encode(s->m->cpu));
 	vmig_json_add_uint(setup, "channels", s->nchannels);
 	vmig_json_add_bool(setup, "verify", s->request.verify);
 	vmig_json_add_uint(setup, "timeout", s->request.timeout);
@@ -431,7 +437,9 @@ static void on_message(void *arg, const char *type, struct json_object *msg)
 	} else if (!strcmp(type, "aborted") && s->step == VMIG_STEP_COMMIT) {
 		vmig_source_roll_back(s, reason);
 	} else if (!strcmp(type, "refused") || !strcmp(type, "failed")) {
-		vmig_source_fail(s, EIO, "node %s: %s", s->peer->name, reason);
+		s->busy = s->step == VMIG_STEP_SETUP &&
+			  vmig_json_uint(msg, "busy", 0);
+		vmig_source_fail(s, s->busy ? EBUSY : EIO, "node %s: %s", s->peer->name, reason);
 	}
 }
 
@@ -479,12 +487,18 @@ static const struct vmig_machine_ops machine_ops = {
 	.died = on_died,
 };
 
-/* vmig_source_can_move() - Nothing here speaks against it: ask the other node. */
-void vmig_source_can_move(struct vmig_source *s)
+/* QEMU has answered all that was asked: now the other node. */
+static void on_checked(void *arg)
 {
+	struct vmig_source *s = arg;
 	const struct vmig_config *config = s->daemon->config;
 	struct vmig_err err;
 
+	if (s->preflight.error) {
+		vmig_source_fail(s, s->preflight.error, "%s",
+				 s->preflight.reason);
+		return;
+	}
 	vmig_source_enter(s, VMIG_STEP_CONNECT);
 	if (vmig_conn_connect(&s->control, s->daemon->event, config->address,
 			      s->peer->address, s->peer->port,
@@ -527,6 +541,10 @@ static struct vmig_source *create(struct vmig_daemon *daemon,
 	s->daemon = daemon;
 	s->m = m;
 	s->peer = peer;
+	s->since = vmig_daemon_now(daemon);
+	vmig_preflight_init(&s->preflight, daemon, m, peer->name, false);
+	s->preflight.done = on_checked;
+	s->preflight.arg = s;
 	for (i = 0; i <= VMIG_CHANNELS_MAX; i++) {
 		s->channels[i].s = s;
 		s->channels[i].fd = -1;
@@ -536,23 +554,78 @@ static struct vmig_source *create(struct vmig_daemon *daemon,
 	return s;
 }
 
-/* vmig_source_request() - A user wants a VM to move. */
-void vmig_source_request(struct vmig_daemon *daemon,
-			 const struct vmig_request *request)
+/* vmig_source_find_peer() - Or tell which there are. */
+int vmig_source_find_peer(struct vmig_daemon *daemon, const char *node,
+			  const struct vmig_peer **peer, struct vmig_err *err)
 {
-	struct vmig_source *s;
-	struct vmig_err err;
+	const struct vmig_config *config = daemon->config;
+	char known[512] = "none";
+	size_t len = 0;
+	unsigned int i;
+
+	*peer = vmig_config_peer(config, node);
+	if (*peer)
+		return 0;
+	for (i = 0; i < config->npeers && len < sizeof(known) - 80; i++)
+		len += (size_t)snprintf(known + len, sizeof(known) - len,
+					"%s%s", i ? ", " : "",
+					config->peers[i].name);
+	return vmig_err_set(err, ENOENT,
+			    "node %s knows no node %s (it knows: %s): add it to [peers] in agent.conf",
+			    config->node, node, known);
+}
+
+int vmig_source_find(struct vmig_daemon *daemon,
+		     const struct vmig_request *request,
+		     struct vmig_machine **m, const struct vmig_peer **peer,
+		     struct vmig_err *err)
+{
+	const char *here = daemon->config->node;
 	int ret;
 
-	ret = vmig_preflight_source(daemon, request, &err);
-	if (ret) {
-		vmig_daemon_answer(daemon, request->id, -ret, err.text, NULL);
-		return;
-	}
-	s = create(daemon, vmig_machine_find(daemon, request->vm),
-		   vmig_config_peer(daemon->config, request->node));
+	if (!request->vm[0] || !request->node[0])
+		return vmig_err_set(err, EINVAL,
+				    "migrate wants the name of a VM and of a node");
+	if (!strcmp(request->node, here))
+		return vmig_err_set(err, EINVAL,
+				    "VM %s is on node %s already: name another node",
+				    request->vm, here);
+	ret = vmig_source_find_peer(daemon, request->node, peer, err);
+	if (ret)
+		return ret;
+	*m = vmig_machine_find(daemon, request->vm);
+	if (!*m || vmig_machine_is_leaving(*m))
+		return vmig_err_set(err, ENOENT,
+				    "there is no VM %s on node %s; `vmig-agent vm list` tells those there are",
+				    request->vm, here);
+	return 0;
+}
+
+int vmig_source_start(struct vmig_daemon *daemon,
+		      const struct vmig_request *request, vmig_moved_fn moved,
+		      void *arg, bool *busy, struct vmig_err *err)
+{
+	const struct vmig_peer *peer;
+	struct vmig_preflight p;
+	struct vmig_machine *m;
+	struct vmig_source *s;
+	int ret;
+
+	*busy = false;
+	ret = vmig_source_find(daemon, request, &m, &peer, err);
+	if (ret)
+		return ret;
+	vmig_preflight_init(&p, daemon, m, peer->name, false);
+	vmig_preflight_source(&p);
+	vmig_preflight_exit(&p);
+	*busy = p.busy;
+	if (p.error)
+		return vmig_err_set(err, p.error, "%s", p.reason);
+	s = create(daemon, m, peer);
 	s->request = *request;
 	s->request.data = NULL;
+	s->moved = moved;
+	s->moved_arg = arg;
 	s->nchannels = request->channels ? request->channels : 2;
 	vmig_source_enter(s, VMIG_STEP_CHECK);
 	ret = vmig_token_new(s->token);
@@ -560,7 +633,42 @@ void vmig_source_request(struct vmig_daemon *daemon,
 		vmig_source_fail(s, -ret, "no random numbers: %s",
 				 strerror(-ret));
 	else
-		vmig_preflight_qemu(s);
+		vmig_preflight_qemu(&s->preflight);
+	return 0;
+}
+
+int vmig_source_cancel(struct vmig_daemon *daemon, const char *vm,
+		       struct vmig_err *err)
+{
+	struct vmig_source *s;
+
+	LIST_FOREACH(s, &daemon->sources, entry) {
+		if (s->id || s->step >= VMIG_STEP_FAIL ||
+		    strcmp(s->m->name, vm))
+			continue;
+		vmig_source_fail(s, ECANCELED, "cancelled");
+		return 0;
+	}
+	return vmig_err_set(err, ENOENT,
+			    "no migration of VM %s waits or begins", vm);
+}
+
+/* vmig_source_request() - A user wants a VM to move. */
+void vmig_source_request(struct vmig_daemon *daemon,
+			 const struct vmig_request *request)
+{
+	struct vmig_err err;
+	bool busy;
+	int ret;
+
+	ret = vmig_queue_check(daemon, request->vm, &err);
+	if (!ret && request->wait)
+		ret = vmig_queue_add(daemon, request, NULL, NULL, &err);
+	else if (!ret)
+		ret = vmig_source_start(daemon, request, NULL, NULL, &busy,
+					&err);
+	if (ret)
+		vmig_daemon_answer(daemon, request->id, -ret, err.text, NULL);
 }
 
 /*

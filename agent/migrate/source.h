@@ -17,6 +17,7 @@
 #include "../config.h"
 #include "../daemon.h"
 #include "../nl.h"
+#include "preflight.h"
 
 struct json_object;
 struct vmig_conn;
@@ -50,9 +51,20 @@ struct vmig_channel {
 };
 
 /**
+ * vmig_moved_fn - the end of a migration that this node asked itself for
+ * @error: positive errno; 0 if the VM runs on the other node
+ * @busy: a slot was taken, so that it may be tried again
+ * @message: for the user, as @data of migrate in answer.h
+ */
+typedef void (*vmig_moved_fn)(void *arg, int error, bool busy,
+			      const char *message, const char *data);
+
+/**
  * struct vmig_source - one migration, from the request to its answer
  * @m: the VM; its ops are ours
  * @dead: its QEMU is gone; taps and memory are removed at the end
+ * @moved: hears of the end, instead of the user; or NULL
+ * @since: when it was begun, CLOCK_MONOTONIC us
  * @peer: in the configuration
  * @id: in the kernel, 0 before VMIG_STEP_CHANNELS is over
  * @channels: @nchannels for data, then one for the device state. A
@@ -70,6 +82,7 @@ struct vmig_channel {
  * @blackout: us, once the other node said that the VM runs
  * @ending: the kernel is ending the migration by itself, and will tell
  * @error: positive errno of the answer, with @reason
+ * @busy: the other node had no slot free
  */
 struct vmig_source {
 	LIST_ENTRY(vmig_source) entry;
@@ -77,6 +90,10 @@ struct vmig_source {
 	struct vmig_machine *m;
 	bool dead;
 	struct vmig_request request;
+	vmig_moved_fn moved;
+	void *moved_arg;
+	uint64_t since;
+	struct vmig_preflight preflight;
 	const struct vmig_peer *peer;
 	uint8_t token[VMIG_TOKEN_LEN];
 	uint32_t id;
@@ -101,12 +118,30 @@ struct vmig_source {
 
 	bool ending;
 	int error;
+	bool busy;
 	char reason[VMIG_TEXT_MAX + 1];
 };
 
 /* source.c APIs: */
 void vmig_source_request(struct vmig_daemon *daemon,
 			 const struct vmig_request *request);
+/*
+ * Begin a migration, whose VM and node vmig_source_find() has found. 0 if its
+ * end will be told; or a negative errno, with @busy set if it was for a slot.
+ */
+int vmig_source_start(struct vmig_daemon *daemon,
+		      const struct vmig_request *request, vmig_moved_fn moved,
+		      void *arg, bool *busy, struct vmig_err *err);
+/* End one that the kernel does not know yet. -ENOENT if there is none. */
+int vmig_source_cancel(struct vmig_daemon *daemon, const char *vm,
+		       struct vmig_err *err);
+int vmig_source_find_peer(struct vmig_daemon *daemon, const char *node,
+			  const struct vmig_peer **peer, struct vmig_err *err);
+/* The VM and the node that a request names; or a negative errno. */
+int vmig_source_find(struct vmig_daemon *daemon,
+		     const struct vmig_request *request,
+		     struct vmig_machine **m, const struct vmig_peer **peer,
+		     struct vmig_err *err);
 struct vmig_source *vmig_source_recover(struct vmig_daemon *daemon,
 					struct vmig_machine *m,
 					const struct vmig_mig_info *info);
@@ -115,7 +150,6 @@ void vmig_source_notify(struct vmig_source *s,
 void vmig_source_fail(struct vmig_source *s, int error, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 void vmig_source_enter(struct vmig_source *s, enum vmig_step step);
-void vmig_source_can_move(struct vmig_source *s);
 void vmig_source_channels_ready(struct vmig_source *s);
 void vmig_source_prepared(struct vmig_source *s);
 void vmig_source_paused(struct vmig_source *s);
@@ -137,14 +171,6 @@ void vmig_switchover_stop(struct vmig_source *s);
 void vmig_switchover_save(struct vmig_source *s);
 void vmig_switchover_event(struct vmig_source *s, const char *name,
 			   struct json_object *data);
-
-/* preflight.c APIs: */
-int vmig_preflight_source(struct vmig_daemon *daemon,
-			  const struct vmig_request *request,
-			  struct vmig_err *err);
-void vmig_preflight_qemu(struct vmig_source *s);
-int vmig_preflight_node(struct vmig_source *s, struct json_object *greeting,
-			struct vmig_err *err);
 
 /* outcome.c APIs: */
 void vmig_outcome_ask(struct vmig_source *s);

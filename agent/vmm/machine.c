@@ -7,6 +7,7 @@
 
 #include "../answer.h"
 #include "../daemon.h"
+#include "../migrate/checkup.h"
 #include "../net/net.h"
 #include "cmdline.h"
 #include "machine.h"
@@ -23,8 +24,9 @@ struct vmig_machine *vmig_machine_find(struct vmig_daemon *daemon,
 	return NULL;
 }
 
-static int check_name(struct vmig_daemon *daemon, const char *name,
-		      struct vmig_err *err)
+/* vmig_machine_check_name() - May a VM of that name be made here? */
+int vmig_machine_check_name(struct vmig_daemon *daemon, const char *name,
+			    struct vmig_err *err)
 {
 	const struct vmig_machine *other = vmig_machine_find(daemon, name);
 	const char *state;
@@ -73,7 +75,7 @@ int vmig_machine_new(struct vmig_machine **machine, struct vmig_daemon *daemon,
 	if (ret)
 		goto err_free;
 	strcpy(m->name, m->def->name);
-	ret = check_name(daemon, m->name, err);
+	ret = vmig_machine_check_name(daemon, m->name, err);
 	if (ret)
 		goto err_free;
 	LIST_INSERT_HEAD(&daemon->machines, m, entry);
@@ -91,6 +93,7 @@ err_free:
 void vmig_machine_free(struct vmig_machine *m)
 {
 	LIST_REMOVE(m, entry);
+	vmig_checkup_forget(m);
 	vmig_resume_stop(m);
 	vmig_announce_stop(m->announce);
 	vmig_qmp_close(m->qmp);

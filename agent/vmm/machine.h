@@ -86,6 +86,8 @@ struct vmig_machine *vmig_machine_find(struct vmig_daemon *daemon,
 int vmig_machine_new(struct vmig_machine **machine, struct vmig_daemon *daemon,
 		     const char *text, const char *source,
 		     struct vmig_err *err);
+int vmig_machine_check_name(struct vmig_daemon *daemon, const char *name,
+			    struct vmig_err *err);
 void vmig_machine_free(struct vmig_machine *m);
 void vmig_machine_use(struct vmig_machine *m,
 		      const struct vmig_machine_ops *ops, void *arg);

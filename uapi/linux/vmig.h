@@ -119,6 +119,8 @@ enum vmig_timeout_action {
  *   running VMs move away.
  * @VMIG_REQUEST_OP_NODE_UNDRAIN: Takes node, by default the asked one. VMs
  *   that left it in node-drain come back.
+ * @VMIG_REQUEST_OP_CANCEL: Needs vm. Ends a migrate that has come to no
+ *   migration yet: it waits, or the nodes are joining.
  */
 enum vmig_request_op {
 	VMIG_REQUEST_OP_VM_DEFINE = 1,
@@ -139,6 +141,7 @@ enum vmig_request_op {
 	VMIG_REQUEST_OP_CHECK,
 	VMIG_REQUEST_OP_NODE_DRAIN,
 	VMIG_REQUEST_OP_NODE_UNDRAIN,
+	VMIG_REQUEST_OP_CANCEL,
 };
 
 enum vmig_cpuid_register {
