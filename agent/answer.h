@@ -7,8 +7,13 @@
  * vm-list:
  *	{"node": "a",
  *	 "vms": [{"name": "web1", "state": "running", "memory": 268435456,
- *		  "vcpus": 1, "pid": 4711}, ...]}
+ *		  "vcpus": 1, "pid": 4711,
+ *		  "lease": {"kind": "lease-file", "known": true,
+ *			    "holder": "a", "epoch": 5, "complete": true}},
+ *		 ...]}
  *
+ *	lease has what the storage said when it was last asked, and nothing but
+ *	the kind if it is not known. "" holds a free one.
  *	state: "stopped" (defined, no QEMU), "running", "paused", "incoming",
  *	"outgoing" (migrating away). pid is absent or 0 without QEMU.
  *
@@ -29,11 +34,21 @@
  *	hidden is what the node has where the VM is, asked what of that the
  *	guest has looked for.
  *
+ * vm-recover:
+ *	a lease as above, of now, with, besides,
+ *	{"vm": "web1", "node": "b", "evidence": "what was found\nwhere"}
+ *
  * migrate, at its end:
- *	{"migration": 7}
+ *	{"migration": 7,
+ *	 "commit": {"copy": 31000, "device": 24000, "say": 20, "record": 4000,
+ *		    "lease": 9000, "cont": 6000, "answer": 20000}}
  *
  *	The id in the asking node's kernel, absent if it came to none. The
- *	figures of the report are the kernel's.
+ *	figures of the report are the kernel's, but for those of the commit, in
+ *	us: from the stop of the VM until the other node had all memory, and
+ *	then the device state; until "commit" was said; there: until it was
+ *	written down, until the lease was taken, until the VM ran; from "commit"
+ *	until "committed" was heard here, which has these three in it.
  *
  * node-show:
  *	{"node": "a", "address": "10.77.0.1", "port": 4947, "version": 2,

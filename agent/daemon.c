@@ -159,6 +159,24 @@ static int setup_signals(struct vmig_daemon *daemon)
 	return sd_event_add_signal(daemon->event, NULL, SIGINT, NULL, NULL);
 }
 
+/* Two nodes that look the same on a disk could not keep each other out. */
+static int check_nodes(struct vmig_daemon *daemon, struct vmig_err *err)
+{
+	const struct vmig_config *config = daemon->config;
+	const char *nodes[VMIG_PEERS_MAX + 1] = { config->node };
+	struct vmig_machine *m;
+	unsigned int i;
+
+	for (i = 0; i < config->npeers; i++)
+		nodes[i + 1] = config->peers[i].name;
+	LIST_FOREACH(m, &daemon->machines, entry) {
+		if (vmig_ownership_is_used(m))
+			return vmig_lease_nodes_check(nodes,
+						      config->npeers + 1, err);
+	}
+	return 0;
+}
+
 static int setup(struct vmig_daemon *daemon, struct vmig_err *err)
 {
 	const struct vmig_config *config = daemon->config;
@@ -195,7 +213,8 @@ static int setup(struct vmig_daemon *daemon, struct vmig_err *err)
 	if (ret < 0)
 		return vmig_err_set(err, -ret, "event loop: %s",
 				    strerror(-ret));
-	return vmig_store_load(daemon, err);
+	ret = vmig_store_load(daemon, err);
+	return ret ? ret : check_nodes(daemon, err);
 }
 
 /**

@@ -25,6 +25,7 @@ struct reader {
 
 static const char * const formats[] = { "raw", "qcow2", NULL };
 static const char * const buses[] = { "virtio", NULL };
+static const char * const leases[] = { "none", "lease-file", "scsi-pr", NULL };
 /* None that the host's page cache would hide from the other host's QEMU. */
 static const char * const caches[] = { "none", "directsync", NULL };
 
@@ -51,6 +52,8 @@ static const struct vmig_key vm_keys[] = {
 	  .joins = true },
 	{ .name = "bios", .parse = vmig_key_path, VM(bios) },
 	{ .name = "extra", .parse = vmig_key_string, VM(extra), .joins = true },
+	{ .name = "lease", .parse = vmig_key_choice, VM(lease),
+	  .choices = leases },
 	{ }
 };
 
@@ -347,6 +350,11 @@ static int complete(struct vmig_definition *def, const struct reader *reader,
 		return vmig_err_set(err, EINVAL,
 				    "%s: [vm] cpu = %s is a model chosen by hand, which goes with cpu-policy = host only: a policy chooses the model itself; remove cpu = or cpu-policy =",
 				    source, def->cpu);
+	set_default(def->lease, "none");
+	if (strcmp(def->lease, "none") && !def->ndisks)
+		return vmig_err_set(err, EINVAL,
+				    "%s: [vm] lease = %s is kept with the VM's shared disks, and it has none: add a [disk NAME] or remove lease =",
+				    source, def->lease);
 	ret = complete_disks(def, source, err);
 	return ret ? ret : complete_nics(def, reader, source, err);
 }

@@ -59,6 +59,7 @@ struct vmig_definition {
 	char cmdline[VMIG_LINE_MAX + 1];
 	char bios[PATH_MAX];
 	char extra[VMIG_LINE_MAX + 1];
+	char lease[16];		/* none, lease-file, scsi-pr */
 	unsigned int ndisks;
 	struct vmig_disk disks[VMIG_DISKS_MAX];
 	unsigned int nnics;

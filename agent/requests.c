@@ -45,26 +45,20 @@ bool vmig_request_refuse_busy(struct vmig_daemon *daemon,
 {
 	char message[256];
 
-	if (m->pidfd < 0 && !m->ops && !m->start_request)
+	if (m->pidfd < 0 && !m->ops && !m->start_request &&
+	    !vmig_ownership_is_busy(m))
 		return false;
-	snprintf(message, sizeof(message),
-		 "VM %s is %s: stop it before you %s it", m->name,
-		 m->start_request ? "being started" : vmig_machine_state(m),
-		 what);
+	if (m->pidfd < 0 && vmig_ownership_is_busy(m))
+		snprintf(message, sizeof(message),
+			 "the storage is being asked for the lease of VM %s: try again in a few seconds",
+			 m->name);
+	else
+		snprintf(message, sizeof(message),
+			 "VM %s is %s: stop it before you %s it", m->name,
+			 m->start_request ? "being started" :
+			 vmig_machine_state(m), what);
 	vmig_daemon_answer(daemon, request->id, EBUSY, message, NULL);
 	return true;
-}
-
-static void handle_undefine(struct vmig_daemon *daemon,
-			    const struct vmig_request *request)
-{
-	struct vmig_machine *m = vmig_request_machine(daemon, request);
-
-	if (!m || vmig_request_refuse_busy(daemon, request, m, "undefine"))
-		return;
-	vmig_store_disown(m);
-	vmig_machine_free(m);
-	vmig_daemon_answer(daemon, request->id, 0, NULL, NULL);
 }
 
 static int on_stop_limit(sd_event_source *source, uint64_t usec, void *arg)
@@ -92,6 +86,10 @@ static void handle_stop(struct vmig_daemon *daemon,
 
 	if (!m)
 		return;
+	if (m->pidfd < 0 && vmig_ownership_is_used(m) && !m->ops) {
+		vmig_request_release(daemon, request, m);
+		return;
+	}
 	if (m->pidfd < 0)
 		ret = vmig_err_set(&err, EINVAL, "VM %s is stopped already",
 				   m->name);
@@ -133,6 +131,7 @@ static struct json_object *describe(const struct vmig_machine *m)
 	vmig_json_add_uint(o, "vcpus", m->def->vcpus);
 	if (m->pid)
 		vmig_json_add_uint(o, "pid", (uint64_t)m->pid);
+	json_object_object_add(o, "lease", vmig_ownership_describe(m));
 	return o;
 }
 
@@ -304,11 +303,12 @@ void vmig_requests_handle(struct vmig_daemon *daemon,
 	static void (* const handlers[])(struct vmig_daemon *daemon,
 					 const struct vmig_request *request) = {
 		[VMIG_REQUEST_OP_VM_DEFINE] = vmig_request_define,
-		[VMIG_REQUEST_OP_VM_UNDEFINE] = handle_undefine,
+		[VMIG_REQUEST_OP_VM_UNDEFINE] = vmig_request_undefine,
 		[VMIG_REQUEST_OP_VM_START] = vmig_request_start,
 		[VMIG_REQUEST_OP_VM_STOP] = handle_stop,
 		[VMIG_REQUEST_OP_VM_LIST] = handle_list,
 		[VMIG_REQUEST_OP_VM_SHOW] = handle_show,
+		[VMIG_REQUEST_OP_VM_RECOVER] = vmig_request_recover,
 		[VMIG_REQUEST_OP_MIGRATE] = vmig_source_request,
 		[VMIG_REQUEST_OP_ANNOUNCE] = handle_announce,
 		[VMIG_REQUEST_OP_NODE_SHOW] = vmig_request_node_show,

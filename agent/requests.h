@@ -31,6 +31,15 @@ void vmig_request_define(struct vmig_daemon *daemon,
 void vmig_request_set(struct vmig_daemon *daemon,
 		      const struct vmig_request *request);
 
+/* requests_lease.c APIs: */
+void vmig_request_release(struct vmig_daemon *daemon,
+			  const struct vmig_request *request,
+			  struct vmig_machine *m);
+void vmig_request_undefine(struct vmig_daemon *daemon,
+			   const struct vmig_request *request);
+void vmig_request_recover(struct vmig_daemon *daemon,
+			  const struct vmig_request *request);
+
 /* requests_cpu.c APIs: */
 void vmig_request_start(struct vmig_daemon *daemon,
 			const struct vmig_request *request);

@@ -61,16 +61,27 @@ static void start(struct vmig_daemon *daemon,
 		  const struct vmig_request *request)
 {
 	struct vmig_machine *m = vmig_request_machine(daemon, request);
-	struct vmig_err err;
-	int ret;
 
-	if (!m)
-		return;
-	ret = vmig_machine_start(m, false, &err);
-	if (ret) {
-		m->start_request = 0;
-		vmig_request_fail(daemon, request->id, ret, &err);
-	}
+	if (m)
+		vmig_ownership_start(m);
+}
+
+/* Also while the other node is being asked, or is not known any more. */
+static bool refuse_leaving(struct vmig_daemon *daemon,
+			   const struct vmig_request *request,
+			   const struct vmig_machine *m)
+{
+	uint8_t token[VMIG_TOKEN_LEN];
+	char node[VMIG_NAME_MAX + 1];
+	struct vmig_err err;
+
+	if (m->pidfd >= 0 || !vmig_handover_find(m, node, token))
+		return false;
+	vmig_request_fail(daemon, request->id,
+			  vmig_err_set(&err, EBUSY,
+				       "VM %s may run on node %s: this node went down while it gave the VM away. Start the agent of node %s, which is asked every second; if that node is gone for good, `vm undefine %s` and define it again",
+				       m->name, node, node, m->name), &err);
+	return true;
 }
 
 void vmig_request_start(struct vmig_daemon *daemon,
@@ -80,7 +91,7 @@ void vmig_request_start(struct vmig_daemon *daemon,
 	struct vmig_err err;
 	int ret;
 
-	if (!m)
+	if (!m || refuse_leaving(daemon, request, m))
 		return;
 	if (m->pidfd >= 0 || m->ops || m->start_request) {
 		ret = vmig_err_set(&err, EBUSY, "VM %s is %s already", m->name,

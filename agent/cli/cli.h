@@ -23,6 +23,7 @@ int vmig_cmd_vm_set(int argc, char **argv);
 int vmig_cmd_vm_undefine(int argc, char **argv);
 int vmig_cmd_vm_start(int argc, char **argv);
 int vmig_cmd_vm_stop(int argc, char **argv);
+int vmig_cmd_vm_recover(int argc, char **argv);
 int vmig_cmd_vm_list(int argc, char **argv);
 int vmig_cmd_vm_show(int argc, char **argv);
 int vmig_cmd_migrate(int argc, char **argv);
@@ -100,6 +101,11 @@ void vmig_queue_print(struct json_object *node, const char *vm);
 
 /* cpu.c APIs */
 void vmig_processor_print(struct json_object *processor);
+
+/* lease.c APIs */
+void vmig_lease_print(struct json_object *lease, size_t disks);
+/* What the parts of a commit took; see migrate in answer.h. */
+void vmig_commit_print(struct json_object *commit);
 
 /* format.c APIs: for people. Used in printf() arguments. */
 struct vmig_text {

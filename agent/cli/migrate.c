@@ -20,6 +20,7 @@ struct move {
 	uint32_t request_id;
 	bool answered;
 	int result;
+	struct json_object *answer;	/* of the daemon, NULL without one */
 	struct vmig_err *err;
 	uint32_t before;		/* the VM's newest migration until now */
 	bool known;			/* @info is of this migration */
@@ -68,6 +69,8 @@ static void on_answer(void *arg, const struct vmig_answer *answer)
 		return;
 	m->answered = true;
 	m->result = vmig_answer_check(answer, m->err);
+	if (answer->data)
+		m->answer = json_tokener_parse(answer->data);
 }
 
 static void refresh(struct move *m)
@@ -252,16 +255,21 @@ static int parse_args(struct move *m, int argc, char **argv, bool *json)
 
 static void print_result(const struct move *m, bool json)
 {
+	struct json_object *commit = vmig_document_object(m->answer, "commit");
 	struct json_object *object;
 
 	if (!m->known)
 		return;
 	if (json) {
 		object = vmig_json_migration(&m->info);
+		if (commit)
+			json_object_object_add(object, "commit",
+					       json_object_get(commit));
 		vmig_json_print(stdout, object, false);
 		json_object_put(object);
 	} else {
 		vmig_report_print(stdout, &m->info);
+		vmig_commit_print(commit);
 	}
 }
 
@@ -281,5 +289,6 @@ int vmig_cmd_migrate(int argc, char **argv)
 	/* A failure is one sentence, unless more was asked for. */
 	if (ret != -EINTR && (!ret || json || m.show_progress))
 		print_result(&m, json);
+	json_object_put(m.answer);
 	return ret ? vmig_fail(&err) : VMIG_EXIT_OK;
 }

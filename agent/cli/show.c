@@ -7,6 +7,19 @@
 #include "../keyfile.h"
 #include "cli.h"
 
+/* "a", "nobody", "-" without one, "?" if the storage was not asked yet */
+static const char *lease_word(struct json_object *lease)
+{
+	const char *kind = vmig_document_text(lease, "kind");
+
+	if (!*kind || !strcmp(kind, "none"))
+		return "-";
+	if (!vmig_document_flag(lease, "known"))
+		return "?";
+	return *vmig_document_text(lease, "holder") ?
+		vmig_document_text(lease, "holder") : "nobody";
+}
+
 static void print_list(struct json_object *json)
 {
 	struct json_object *vms = vmig_document_array(json, "vms");
@@ -23,17 +36,18 @@ static void print_list(struct json_object *json)
 		if (len > width)
 			width = len;
 	}
-	printf("%-*s  %-9s  %8s  %5s  %8s\n", width, "VM", "STATE", "MEMORY",
-	       "VCPUS", "PID");
+	printf("%-*s  %-9s  %8s  %5s  %8s  %s\n", width, "VM", "STATE", "MEMORY",
+	       "VCPUS", "PID", "LEASE");
 	for (i = 0; i < n; i++) {
 		struct json_object *vm = json_object_array_get_idx(vms, i);
 		uint64_t pid = vmig_document_number(vm, "pid");
 
-		printf("%-*s  %-9s  %8s  %5llu  %8s\n", width,
+		printf("%-*s  %-9s  %8s  %5llu  %8s  %s\n", width,
 		       vmig_document_text(vm, "name"), vmig_document_text(vm, "state"),
 		       vmig_text_bytes(vmig_document_number(vm, "memory")).s,
 		       (unsigned long long)vmig_document_number(vm, "vcpus"),
-		       pid ? vmig_document_text(vm, "pid") : "-");
+		       pid ? vmig_document_text(vm, "pid") : "-",
+		       lease_word(vmig_document_object(vm, "lease")));
 	}
 }
 
@@ -68,6 +82,8 @@ static void print_vm(struct json_object *vm)
 	       vmig_document_text(vm, "vcpus"), vmig_document_text(vm, "cpu"),
 	       vmig_document_text(vm, "machine"));
 	vmig_processor_print(vmig_document_object(vm, "processor"));
+	vmig_lease_print(vmig_document_object(vm, "lease"),
+			 vmig_document_length(disks));
 	for (i = 0; i < vmig_document_length(disks); i++) {
 		disk = json_object_array_get_idx(disks, i);
 		printf("disk     %s: %s (%s)\n", vmig_document_text(disk, "name"),

@@ -114,25 +114,24 @@ static bool put_off(struct vmig_incoming *in, struct json_object *msg)
 	return true;
 }
 
-static void handle_setup(struct vmig_incoming *in, struct json_object *msg)
+/* vmig_incoming_refuse() - @busy: it may be worth waiting. */
+void vmig_incoming_refuse(struct vmig_incoming *in, bool busy,
+			  const struct vmig_err *why)
 {
-	struct json_object *refusal;
-	struct vmig_err err;
-	bool busy = false;
-	int ret;
+	struct json_object *msg = vmig_json_new("refused");
 
-	if (put_off(in, msg))
-		return;
-	ret = read_setup(in, msg, &busy, &err);
-	if (ret) {
-		vmig_log("VM of node %s refused: %s", in->node, err.text);
-		refusal = vmig_json_new("refused");
-		vmig_json_add_string(refusal, "reason", err.text);
-		vmig_json_add_bool(refusal, "busy", busy);
-		vmig_conn_send(in->control, refusal);
-		vmig_incoming_destroy(in);
-		return;
-	}
+	vmig_log("VM of node %s refused: %s", in->node, why->text);
+	vmig_json_add_string(msg, "reason", why->text);
+	vmig_json_add_bool(msg, "busy", busy);
+	vmig_conn_send(in->control, msg);
+	vmig_incoming_destroy(in);
+}
+
+/* vmig_incoming_admit() - It is welcome. */
+void vmig_incoming_admit(struct vmig_incoming *in)
+{
+	struct vmig_err err;
+
 	in->step = VMIG_IN_PREPARE;
 	sd_event_source_disable_unref(in->limit);
 	in->limit = NULL;
@@ -142,6 +141,21 @@ static void handle_setup(struct vmig_incoming *in, struct json_object *msg)
 	vmig_incoming_say(in, "accepted", NULL);
 	if (vmig_machine_start(in->m, true, &err))
 		vmig_incoming_drop(in, "failed", "%s", err.text);
+}
+
+static void handle_setup(struct vmig_incoming *in, struct json_object *msg)
+{
+	struct vmig_err err;
+	bool busy = false;
+
+	if (put_off(in, msg))
+		return;
+	if (read_setup(in, msg, &busy, &err))
+		vmig_incoming_refuse(in, busy, &err);
+	else if (vmig_ownership_is_used(in->m))
+		vmig_handoff_check(in);
+	else
+		vmig_incoming_admit(in);
 }
 
 static void on_message(void *arg, const char *type, struct json_object *msg)
@@ -154,8 +168,8 @@ static void on_message(void *arg, const char *type, struct json_object *msg)
 	else if (!strcmp(type, "query") && in->step == VMIG_IN_VISIT)
 		vmig_outcome_answer(in->daemon, in->control, msg);
 	else if (!strcmp(type, "commit"))
-		vmig_incoming_commit(in);
-	else if (!strcmp(type, "abort") && in->m && in->step < VMIG_IN_RESUME)
+		vmig_incoming_commit(in, msg);
+	else if (!strcmp(type, "abort") && in->m && in->step < VMIG_IN_HANDOFF)
 		vmig_incoming_drop(in, "failed", "node %s: %s", in->node,
 				   reason ? reason : "it gave no reason");
 }
@@ -168,7 +182,7 @@ static void on_closed(void *arg, const char *why)
 	in->control = NULL;
 	if (in->step == VMIG_IN_VISIT)
 		vmig_incoming_destroy(in);
-	else if (in->step < VMIG_IN_RESUME)
+	else if (in->step < VMIG_IN_HANDOFF)
 		vmig_incoming_drop(in, "failed", "node %s: %s", in->node, why);
 }
 

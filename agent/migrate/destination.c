@@ -3,8 +3,9 @@
  * A VM on its way into this node: the steps, and the one way to fail.
  *
  * Up to VMIG_IN_LOADED every trouble ends in vmig_incoming_drop(), which
- * removes all that came. Entering stage RESUME in the kernel is the commit:
- * from then on the VM is this node's.
+ * removes all that came. Of a VM with a lease, the lease is the commit
+ * (handoff.c), of another one stage RESUME in the kernel: from then on the VM is
+ * this node's.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -22,6 +23,9 @@
 #include "../vmm/machine.h"
 #include "destination.h"
 #include "queue.h"
+
+/* What may hinder QEMU, as a lock that another one still has, is soon over. */
+#define CONT_AGAIN_US (200 * 1000ULL)
 
 struct vmig_incoming *vmig_incoming_create(struct vmig_daemon *daemon,
 					   const char *node)
@@ -71,6 +75,9 @@ void vmig_incoming_destroy(struct vmig_incoming *in)
 		vmig_machine_use(in->m, NULL, NULL);
 		if (in->m->qmp)
 			vmig_qmp_forget(in->m->qmp, in);
+		vmig_ownership_forget(in->m, in);
+		if (in->m->owned)
+			vmig_handoff_forget(in->m);
 		if (in->m->pidfd < 0)
 			vmig_machine_end(in->m);
 	}
@@ -105,7 +112,8 @@ void vmig_incoming_drop(struct vmig_incoming *in, const char *type,
 	struct vmig_err err;
 	va_list ap;
 
-	if (in->step == VMIG_IN_DROP)
+	/* In HANDOFF only the lease can say that the VM is not ours. */
+	if (in->step == VMIG_IN_DROP || in->step == VMIG_IN_HANDOFF)
 		return;
 	va_start(ap, fmt);
 	vsnprintf(reason, sizeof(reason), fmt, ap);
@@ -231,14 +239,29 @@ static void on_announced(void *arg, int error, const struct vmig_err *err)
 	vmig_incoming_destroy(in);
 }
 
+static void say_committed(struct vmig_incoming *in)
+{
+	struct json_object *msg = vmig_json_new("committed");
+
+	vmig_json_add_uint(msg, "record", in->parts.record);
+	vmig_json_add_uint(msg, "lease", in->parts.lease);
+	vmig_json_add_uint(msg, "cont", in->parts.cont);
+	if (in->control)
+		vmig_conn_send(in->control, msg);
+	else
+		json_object_put(msg);
+}
+
 static void announce(struct vmig_incoming *in)
 {
 	struct vmig_err err;
 
 	in->step = VMIG_IN_NETWORK;
+	in->limit = sd_event_source_disable_unref(in->limit);
 	in->m->running = true;
 	in->m->incoming = false;
-	vmig_incoming_say(in, "committed", NULL);
+	in->parts.cont = vmig_daemon_now(in->daemon) - in->mark;
+	say_committed(in);
 	if (vmig_nl_migration_stage(in->daemon->nl, in->id, VMIG_STAGE_NETWORK,
 				    0, &err))
 		vmig_log("migration %u: %s", in->id, err.text);
@@ -247,23 +270,51 @@ static void announce(struct vmig_incoming *in)
 		on_announced(in, -EIO, &err);
 }
 
+static void cont(struct vmig_incoming *in);
+
+static int on_cont_again(sd_event_source *source, uint64_t usec, void *arg)
+{
+	(void)source;
+	(void)usec;
+	cont(arg);
+	return 0;
+}
+
+/* The lease is ours: nobody else can run the VM, so it is tried for ever. */
+static void cont_again(struct vmig_incoming *in)
+{
+	if (!in->refused)
+		vmig_log("QEMU of VM %s does not resume it yet; it is tried on",
+			 in->m->name);
+	in->refused = true;
+	sd_event_source_disable_unref(in->limit);
+	in->limit = NULL;
+	sd_event_add_time_relative(in->daemon->event, &in->limit,
+				   CLOCK_MONOTONIC, CONT_AGAIN_US, 0,
+				   on_cont_again, in);
+}
+
 static void on_status(void *arg, struct json_object *ret, const char *why)
 {
 	struct vmig_incoming *in = arg;
+	bool refused = !why && !vmig_json_uint(ret, "running", 0);
 
-	if (!why && !vmig_json_uint(ret, "running", 0)) {
+	if (refused && vmig_ownership_is_used(in->m)) {
+		cont_again(in);
+	} else if (refused) {
 		/*
 		 * QEMU refused, so the VM has not run: it is the source's
 		 * again, which must learn it from this very word.
 		 */
 		vmig_store_disown(in->m);
+		vmig_handover_returned(in->m, in->token);
 		vmig_incoming_drop(in, "aborted",
 				   "QEMU of VM %s did not resume it",
 				   in->m->name);
-		return;
+	} else {
+		/* It runs, or nobody can say that it does not. */
+		announce(in);
 	}
-	/* It runs, or nobody can say that it does not. */
-	announce(in);
 }
 
 static void on_resumed(void *arg, struct json_object *ret, const char *why)
@@ -275,35 +326,65 @@ static void on_resumed(void *arg, struct json_object *ret, const char *why)
 		announce(in);
 		return;
 	}
-	vmig_log("VM %s: cont: %s", in->m->name, why);
+	if (!in->refused)
+		vmig_log("VM %s: cont: %s", in->m->name, why);
 	vmig_qmp_call(in->m->qmp, "query-status", NULL, on_status, in);
 }
 
-static void resume(struct vmig_incoming *in)
+static void cont(struct vmig_incoming *in)
+{
+	vmig_qmp_call(in->m->qmp, "cont", NULL, on_resumed, in);
+}
+
+/* It was this node's VM that died, before anybody could hear that it was. */
+static void end_dead(struct vmig_incoming *in)
+{
+	vmig_announce_stop(in->m->announce);
+	in->m->announce = NULL;
+	say_committed(in);
+	vmig_nl_migration_done(in->daemon->nl, in->id, 0, NULL);
+	vmig_incoming_destroy(in);
+}
+
+/* vmig_incoming_resume() - The VM is this node's, on record: let it run. */
+void vmig_incoming_resume(struct vmig_incoming *in)
 {
 	struct vmig_err err;
 
 	in->step = VMIG_IN_RESUME;
+	in->limit = sd_event_source_disable_unref(in->limit);
+	in->mark = vmig_daemon_now(in->daemon);
+	if (in->m->pidfd < 0) {
+		end_dead(in);
+		return;
+	}
 	if (vmig_machine_taps_up(in->m, &err))
 		vmig_log("VM %s: %s", in->m->name, err.text);
-	vmig_qmp_call(in->m->qmp, "cont", NULL, on_resumed, in);
+	cont(in);
 }
 
 /* vmig_incoming_commit() - The VM is given to us: first records, then it runs. */
-void vmig_incoming_commit(struct vmig_incoming *in)
+void vmig_incoming_commit(struct vmig_incoming *in, struct json_object *msg)
 {
+	uint64_t now = vmig_daemon_now(in->daemon);
 	struct vmig_err err;
 
 	if (in->step != VMIG_IN_LOADED)
 		return;
+	if (vmig_ownership_is_used(in->m)) {
+		vmig_handoff_begin(in, msg);
+		return;
+	}
 	if (vmig_nl_migration_stage(in->daemon->nl, in->id, VMIG_STAGE_RESUME,
 				    0, &err) ||
 	    vmig_store_own(in->m, in->token, &err)) {
 		vmig_store_disown(in->m);
+		vmig_handover_returned(in->m, in->token);
 		vmig_incoming_drop(in, "aborted", "%s", err.text);
 		return;
 	}
-	resume(in);
+	in->parts.record = vmig_daemon_now(in->daemon) - now;
+	vmig_incoming_resume(in);
 }
 
 static void check_loaded(struct vmig_incoming *in)
@@ -344,14 +425,13 @@ static void on_died(void *arg, const char *why)
 	case VMIG_IN_DROP:
 		vmig_incoming_destroy(in);
 		break;
+	case VMIG_IN_HANDOFF:
+		/* The lease may be ours by now: that has to be known first. */
+		vmig_log("%s, while node %s handed it over", why, in->node);
+		break;
 	case VMIG_IN_RESUME:
 	case VMIG_IN_NETWORK:
-		/* It was this node's VM that died. */
-		vmig_announce_stop(in->m->announce);
-		in->m->announce = NULL;
-		vmig_incoming_say(in, "committed", NULL);
-		vmig_nl_migration_done(in->daemon->nl, in->id, 0, NULL);
-		vmig_incoming_destroy(in);
+		end_dead(in);
 		break;
 	default:
 		vmig_incoming_drop(in, "failed", "%s", why);
@@ -381,7 +461,7 @@ struct vmig_incoming *vmig_incoming_find(struct vmig_daemon *daemon,
 void vmig_incoming_notify(struct vmig_incoming *in,
 			  const struct vmig_mig_info *info)
 {
-	if (in->step >= VMIG_IN_RESUME)
+	if (in->step >= VMIG_IN_HANDOFF)
 		return;
 	if (vmig_state_is_terminal(info->state)) {
 		vmig_incoming_drop(in, "failed", "%s", info->reason);
@@ -406,13 +486,12 @@ void vmig_incoming_recover(struct vmig_daemon *daemon, struct vmig_machine *m,
 	in->m = m;
 	m->incoming = true;
 	vmig_machine_use(m, &vmig_incoming_machine_ops, in);
+	if (vmig_ownership_is_used(m)) {
+		in->step = VMIG_IN_HANDOFF;
+		vmig_handoff_recover(in);
+		return;
+	}
 	if (vmig_store_own(m, in->token, &err))
 		vmig_log("VM %s: %s", m->name, err.text);
-	if (m->pidfd < 0) {
-		in->step = VMIG_IN_RESUME;
-		on_died(in, "QEMU is gone");
-	} else {
-		resume(in);
-	}
+	vmig_incoming_resume(in);
 }
-

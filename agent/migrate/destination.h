@@ -8,18 +8,29 @@
 
 #include "../daemon.h"
 #include "../definition.h"
+#include "../storage/lease.h"
 
 struct json_object;
 struct vmig_machine;
 
 enum vmig_incoming_step {
 	VMIG_IN_VISIT,	/* a peer is connected and has not said what for */
+	VMIG_IN_CHECK,	/* whether the VM's lease is the source's */
 	VMIG_IN_PREPARE,	/* channels are made, QEMU starts */
 	VMIG_IN_INCOMING,	/* memory arrives, QEMU may still start */
 	VMIG_IN_LOADED,	/* all is here; the source decides */
+	VMIG_IN_RECORD,	/* it has: its word is being written down */
+	VMIG_IN_HANDOFF,	/* the storage is asked for the lease */
 	VMIG_IN_RESUME,	/* committed; QEMU was told to continue */
 	VMIG_IN_NETWORK,	/* the VM runs; the network is told */
 	VMIG_IN_DROP,	/* failed; QEMU is being killed */
+};
+
+/* What the commit took here, in us. */
+struct vmig_incoming_parts {
+	uint64_t record;
+	uint64_t lease;
+	uint64_t cont;
 };
 
 /**
@@ -32,6 +43,11 @@ enum vmig_incoming_step {
  * @answered: QEMU is up; @receptive: ... and waits for the device state
  * @ready: the kernel has all memory, and it is right
  * @loaded: QEMU has read the device state
+ * @handoff: the lease that was promised with "commit"
+ * @brought: this node had no definition of the VM before
+ * @told: the last trouble with the lease, which is logged once
+ * @refused: QEMU has refused to continue, and that is logged
+ * @mark: when the part of the commit that goes on began, CLOCK_MONOTONIC us
  */
 struct vmig_incoming {
 	LIST_ENTRY(vmig_incoming) entry;
@@ -54,12 +70,22 @@ struct vmig_incoming {
 	bool receptive;
 	bool ready;
 	bool loaded;
+
+	struct vmig_lease_record handoff;
+	bool brought;
+	enum vmig_lease_status told;
+	bool refused;
+	uint64_t mark;
+	struct vmig_incoming_parts parts;
 };
 
 /* arrival.c APIs: */
 void vmig_incoming_accept(struct vmig_daemon *daemon, struct vmig_conn *conn,
 			  const struct vmig_hello *theirs, const char *kind,
 			  struct json_object *greeting);
+void vmig_incoming_refuse(struct vmig_incoming *in, bool busy,
+			  const struct vmig_err *why);
+void vmig_incoming_admit(struct vmig_incoming *in);
 
 /* destination.c APIs: */
 extern const struct vmig_machine_ops vmig_incoming_machine_ops;
@@ -74,13 +100,34 @@ void vmig_incoming_drop(struct vmig_incoming *in, const char *type,
 			const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 void vmig_incoming_start(struct vmig_incoming *in);
-void vmig_incoming_commit(struct vmig_incoming *in);
+void vmig_incoming_commit(struct vmig_incoming *in, struct json_object *msg);
+void vmig_incoming_resume(struct vmig_incoming *in);
 struct vmig_incoming *vmig_incoming_find(struct vmig_daemon *daemon,
 					 uint32_t id);
 void vmig_incoming_notify(struct vmig_incoming *in,
 			  const struct vmig_mig_info *info);
 void vmig_incoming_recover(struct vmig_daemon *daemon, struct vmig_machine *m,
 			   const struct vmig_mig_info *info);
+
+/* handoff.c APIs: */
+
+/* run/NAME/handoff; @whole if it could be read. */
+struct vmig_handoff_file {
+	bool whole;
+	uint8_t token[VMIG_TOKEN_LEN];
+	struct vmig_lease_record record;
+	bool brought;
+};
+
+/* Is the lease the source's? vmig_incoming_admit() or _refuse() follows. */
+void vmig_handoff_check(struct vmig_incoming *in);
+/* "commit": vmig_incoming_resume() or vmig_incoming_drop() follows. */
+void vmig_handoff_begin(struct vmig_incoming *in, struct json_object *commit);
+/* The same for what an earlier daemon began. */
+void vmig_handoff_recover(struct vmig_incoming *in);
+bool vmig_handoff_find(const struct vmig_machine *m,
+		       struct vmig_handoff_file *found);
+void vmig_handoff_forget(const struct vmig_machine *m);
 
 /* outcome.c APIs: */
 void vmig_outcome_refuse(struct vmig_daemon *daemon, const uint8_t *token);

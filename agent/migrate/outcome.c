@@ -163,7 +163,7 @@ static enum outcome find_outcome(struct vmig_daemon *daemon, const char *vm,
 {
 	struct vmig_incoming *in = vmig_incoming_find_token(daemon, token);
 
-	if (in && in->step == VMIG_IN_RESUME)
+	if (in && (in->step == VMIG_IN_HANDOFF || in->step == VMIG_IN_RESUME))
 		return OUTCOME_PENDING;
 	if (in && in->step == VMIG_IN_NETWORK)
 		return OUTCOME_COMMITTED;
@@ -173,7 +173,7 @@ static enum outcome find_outcome(struct vmig_daemon *daemon, const char *vm,
 		return OUTCOME_ABORTED;
 	}
 	if (kernel_committed(daemon, token) ||
-	    vmig_store_arrived(daemon, vm, token))
+	    vmig_handover_has_arrived(daemon, vm, token))
 		return OUTCOME_COMMITTED;
 	vmig_outcome_refuse(daemon, token);
 	return OUTCOME_ABORTED;

@@ -3,8 +3,8 @@
  * A VM on its way out of this node: the steps, and the one way to fail.
  *
  * Up to VMIG_STEP_DEVICE every trouble ends in vmig_source_fail(), which lets
- * the VM run on here. From VMIG_STEP_COMMIT on only the other node's word
- * counts: see outcome.c.
+ * the VM run on here. From VMIG_STEP_COMMIT on the lease decides, or without
+ * one the other node's word: see commit.c.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -55,6 +55,7 @@ static void destroy(struct vmig_source *s)
 		vmig_qmp_forget(s->m->qmp, s);
 	vmig_preflight_forget(&s->preflight);
 	vmig_preflight_exit(&s->preflight);
+	vmig_commit_end(s);
 	vmig_queue_kick(s->daemon);
 	vmig_machine_use(s->m, NULL, NULL);
 	if (s->dead)
@@ -79,7 +80,9 @@ static void finish(struct vmig_source *s)
 	else
 		snprintf(message, sizeof(message), "VM %s runs on node %s",
 			 s->m->name, s->peer->name);
-	if (s->id)
+	if (s->parts.stopped)
+		json_object_object_add(o, "commit", vmig_commit_describe(s));
+	if (s->id || !s->error)
 		vmig_log("migration %u of VM %s to node %s: %s", s->id,
 			 s->m->name, s->peer->name,
 			 s->error ? s->reason : "done");
@@ -104,7 +107,8 @@ static int on_limit(sd_event_source *source, uint64_t usec, void *arg)
 	(void)usec;
 	switch (s->step) {
 	case VMIG_STEP_COMMIT:
-		vmig_outcome_ask(s);
+		vmig_commit_doubt(s, "it did not say within %u s whether it runs the VM",
+				  steps[s->step].limit_s);
 		break;
 	case VMIG_STEP_NETWORK:
 		s->announced = true;
@@ -212,16 +216,16 @@ void vmig_source_fail(struct vmig_source *s, int error, const char *fmt, ...)
 {
 	va_list ap;
 
-	if (s->step == VMIG_STEP_COMMIT) {
-		vmig_outcome_ask(s);
-		return;
-	}
 	if (s->step > VMIG_STEP_COMMIT)
 		return;
-	s->error = error;
 	va_start(ap, fmt);
 	vsnprintf(s->reason, sizeof(s->reason), fmt, ap);
 	va_end(ap);
+	if (s->step == VMIG_STEP_COMMIT) {
+		vmig_commit_doubt(s, "%s", s->reason);
+		return;
+	}
+	s->error = error;
 	vmig_source_enter(s, VMIG_STEP_FAIL);
 	if (end_in_kernel(s))
 		run_on(s);
@@ -237,7 +241,8 @@ void vmig_source_roll_back(struct vmig_source *s, const char *why)
 	s->error = EIO;
 	snprintf(s->reason, sizeof(s->reason), "node %s: %s", s->peer->name,
 		 why);
-	if (vmig_nl_migration_fail(s->daemon->nl, s->id, EIO, s->reason, &err))
+	if (s->id && vmig_nl_migration_fail(s->daemon->nl, s->id, EIO,
+					    s->reason, &err))
 		vmig_log("migration %u: %s", s->id, err.text);
 	run_on(s);
 }
@@ -341,8 +346,14 @@ void vmig_source_channels_ready(struct vmig_source *s)
 /* Memory is nearly there, and somebody waits for the rest. */
 static void stop(struct vmig_source *s)
 {
+	struct vmig_err err;
+
 	if (s->step != VMIG_STEP_PRECOPY || !s->converged || !s->ready)
 		return;
+	if (vmig_commit_mark(s, &err)) {
+		vmig_source_fail(s, EIO, "%s", err.text);
+		return;
+	}
 	vmig_source_enter(s, VMIG_STEP_STOP);
 	vmig_switchover_stop(s);
 }
@@ -359,52 +370,29 @@ void vmig_source_stopped(struct vmig_source *s)
 		vmig_source_fail(s, EIO, "%s", err.text);
 }
 
-static void commit(struct vmig_source *s)
-{
-	struct vmig_err err;
-
-	if (s->step != VMIG_STEP_DEVICE || !s->saved || !s->checked ||
-	    !s->loaded)
-		return;
-	/* From here on the kernel refuses to cancel: it may be too late. */
-	if (vmig_nl_migration_stage(s->daemon->nl, s->id, VMIG_STAGE_STORAGE, 0,
-				    &err)) {
-		vmig_source_fail(s, EIO, "%s", err.text);
-		return;
-	}
-	vmig_source_enter(s, VMIG_STEP_COMMIT);
-	vmig_conn_send(s->control, vmig_json_new("commit"));
-	if (vmig_nl_migration_stage(s->daemon->nl, s->id, VMIG_STAGE_RESUME, 0,
-				    &err))
-		vmig_log("migration %u: %s", s->id, err.text);
-}
-
-/* vmig_source_saved() - One of the conditions of the commit is met. */
-void vmig_source_saved(struct vmig_source *s)
-{
-	commit(s);
-}
-
 /* vmig_source_committed() - The VM runs there; end what is left of it here. */
 void vmig_source_committed(struct vmig_source *s)
 {
 	struct vmig_err err;
 
 	if (s->step != VMIG_STEP_NETWORK) {
-		if (s->stopped_at)
+		if (s->parts.stopped && !s->blackout)
 			s->blackout = vmig_daemon_now(s->daemon) -
-				      s->stopped_at;
+				      s->parts.stopped;
 		vmig_source_enter(s, VMIG_STEP_NETWORK);
 		vmig_machine_kill(s->m);
 		vmig_store_disown(s->m);
-		if (vmig_nl_migration_stage(s->daemon->nl, s->id,
-					    VMIG_STAGE_NETWORK, s->blackout,
-					    &err))
+		if (!s->control)
+			s->announced = true;
+		if (s->id && vmig_nl_migration_stage(s->daemon->nl, s->id,
+						     VMIG_STAGE_NETWORK,
+						     s->blackout, &err))
 			vmig_log("migration %u: %s", s->id, err.text);
 	}
 	if (!s->announced)
 		return;
-	if (vmig_nl_migration_done(s->daemon->nl, s->id, s->blackout, &err))
+	if (s->id && vmig_nl_migration_done(s->daemon->nl, s->id, s->blackout,
+					    &err))
 		vmig_log("migration %u: %s", s->id, err.text);
 	finish(s);
 }
@@ -428,14 +416,16 @@ static void on_message(void *arg, const char *type, struct json_object *msg)
 		stop(s);
 	} else if (!strcmp(type, "loaded") && s->step == VMIG_STEP_DEVICE) {
 		s->loaded = true;
-		commit(s);
-	} else if (!strcmp(type, "committed") && s->step == VMIG_STEP_COMMIT) {
-		vmig_source_committed(s);
-	} else if (!strcmp(type, "announced") && s->step == VMIG_STEP_NETWORK) {
-		s->announced = true;
-		vmig_source_committed(s);
+		s->parts.loaded = vmig_daemon_now(s->daemon);
+		vmig_commit(s);
+	} else if (!strcmp(type, "committed")) {
+		vmig_commit_heard(s, msg);
+	} else if (!strcmp(type, "announced")) {
+		s->announced = s->step >= VMIG_STEP_COMMIT;
+		if (s->step == VMIG_STEP_NETWORK)
+			vmig_source_committed(s);
 	} else if (!strcmp(type, "aborted") && s->step == VMIG_STEP_COMMIT) {
-		vmig_source_roll_back(s, reason);
+		vmig_commit_aborted(s, reason);
 	} else if (!strcmp(type, "refused") || !strcmp(type, "failed")) {
 		s->busy = s->step == VMIG_STEP_SETUP &&
 			  vmig_json_uint(msg, "busy", 0);
@@ -524,15 +514,16 @@ void vmig_source_notify(struct vmig_source *s, const struct vmig_mig_info *info)
 		stop(s);
 	} else if (info->state == VMIG_STATE_HANDOFF &&
 		   s->step == VMIG_STEP_FINAL) {
+		s->parts.copied = vmig_daemon_now(s->daemon);
 		vmig_source_enter(s, VMIG_STEP_DEVICE);
 		vmig_switchover_save(s);
 	}
 }
 
 static struct vmig_source *create(struct vmig_daemon *daemon,
-				  struct vmig_machine *m,
-				  const struct vmig_peer *peer)
+				  struct vmig_machine *m, const char *node)
 {
+	const struct vmig_peer *peer = vmig_config_peer(daemon->config, node);
 	struct vmig_source *s = calloc(1, sizeof(*s));
 	unsigned int i;
 
@@ -540,9 +531,10 @@ static struct vmig_source *create(struct vmig_daemon *daemon,
 		abort();	/* a daemon without memory is restarted */
 	s->daemon = daemon;
 	s->m = m;
-	s->peer = peer;
+	s->peer = peer ? peer : &s->stranger;
+	snprintf(s->stranger.name, sizeof(s->stranger.name), "%s", node);
 	s->since = vmig_daemon_now(daemon);
-	vmig_preflight_init(&s->preflight, daemon, m, peer->name, false);
+	vmig_preflight_init(&s->preflight, daemon, m, s->peer->name, false);
 	s->preflight.done = on_checked;
 	s->preflight.arg = s;
 	for (i = 0; i <= VMIG_CHANNELS_MAX; i++) {
@@ -621,7 +613,7 @@ int vmig_source_start(struct vmig_daemon *daemon,
 	*busy = p.busy;
 	if (p.error)
 		return vmig_err_set(err, p.error, "%s", p.reason);
-	s = create(daemon, m, peer);
+	s = create(daemon, m, peer->name);
 	s->request = *request;
 	s->request.data = NULL;
 	s->moved = moved;
@@ -633,7 +625,7 @@ int vmig_source_start(struct vmig_daemon *daemon,
 		vmig_source_fail(s, -ret, "no random numbers: %s",
 				 strerror(-ret));
 	else
-		vmig_preflight_qemu(&s->preflight);
+		vmig_commit_begin(s);
 	return 0;
 }
 
@@ -672,6 +664,26 @@ void vmig_source_request(struct vmig_daemon *daemon,
 }
 
 /*
+ * vmig_source_forget() - A user undefines a VM of which only the record is
+ * left here, and nobody waits for the other node's word any more.
+ */
+void vmig_source_forget(struct vmig_machine *m)
+{
+	struct vmig_source *s;
+
+	LIST_FOREACH(s, &m->daemon->sources, entry) {
+		if (s->m == m && !s->id && s->dead &&
+		    s->step == VMIG_STEP_DOUBT) {
+			s->error = ECANCELED;
+			snprintf(s->reason, sizeof(s->reason),
+				 "it was undefined here");
+			finish(s);
+			return;
+		}
+	}
+}
+
+/*
  * vmig_source_recover() - An earlier daemon told the other node to resume the
  * VM and did not hear the answer.
  */
@@ -679,17 +691,17 @@ struct vmig_source *vmig_source_recover(struct vmig_daemon *daemon,
 					struct vmig_machine *m,
 					const struct vmig_mig_info *info)
 {
-	const struct vmig_peer *peer = vmig_config_peer(daemon->config,
-							info->node);
 	struct vmig_source *s;
 
-	if (!peer)
+	/* With a lease nobody has to be asked but the storage. */
+	if (!vmig_ownership_is_used(m) &&
+	    !vmig_config_peer(daemon->config, info->node))
 		return NULL;
-	s = create(daemon, m, peer);
+	s = create(daemon, m, info->node);
 	s->id = info->id;
 	memcpy(s->token, info->token, sizeof(s->token));
 	s->dead = m->pidfd < 0;
 	s->step = VMIG_STEP_COMMIT;
-	vmig_outcome_ask(s);
+	vmig_commit_doubt(s, "this agent was restarted in the commit");
 	return s;
 }

@@ -3,7 +3,8 @@
  * A VM on its way out of this node.
  *
  * source.c owns the steps; what a step does with QEMU is in switchover.c,
- * with sockets in channels.c, with doubt in outcome.c.
+ * with sockets in channels.c. The commit is in commit.c, and what follows if it
+ * is not answered: for a VM without a lease in outcome.c.
  */
 #ifndef VMIG_SOURCE_H
 #define VMIG_SOURCE_H
@@ -18,6 +19,7 @@
 #include "../daemon.h"
 #include "../nl.h"
 #include "preflight.h"
+#include "../storage/lease.h"
 
 struct json_object;
 struct vmig_conn;
@@ -37,7 +39,7 @@ enum vmig_step {
 	VMIG_STEP_FINAL,	/* the kernel copies the rest */
 	VMIG_STEP_DEVICE,	/* QEMU sends the device state */
 	VMIG_STEP_COMMIT,	/* the other node was told to resume the VM */
-	VMIG_STEP_DOUBT,	/* it did not answer: ask it what happened */
+	VMIG_STEP_DOUBT,	/* find out who has the VM */
 	VMIG_STEP_NETWORK,	/* the VM is there; clean up here */
 	VMIG_STEP_FAIL,		/* let the VM run on here */
 	VMIG_STEP_END,
@@ -48,6 +50,23 @@ struct vmig_channel {
 	struct vmig_source *s;
 	struct vmig_conn *conn;
 	int fd;
+};
+
+/*
+ * When the parts of the commit ended, CLOCK_MONOTONIC us, 0 while they have not:
+ * QEMU said that the VM stopped; the memory is there; the other QEMU has read
+ * the device state; "commit" is said; "committed" is heard. The rest the other
+ * node has measured, in us.
+ */
+struct vmig_source_parts {
+	uint64_t stopped;
+	uint64_t copied;
+	uint64_t loaded;
+	uint64_t said;
+	uint64_t heard;
+	uint64_t record;
+	uint64_t lease;
+	uint64_t cont;
 };
 
 /**
@@ -65,7 +84,8 @@ typedef void (*vmig_moved_fn)(void *arg, int error, bool busy,
  * @dead: its QEMU is gone; taps and memory are removed at the end
  * @moved: hears of the end, instead of the user; or NULL
  * @since: when it was begun, CLOCK_MONOTONIC us
- * @peer: in the configuration
+ * @peer: in the configuration, or @stranger
+ * @stranger: a peer that is not there any more, and that nobody needs to ask
  * @id: in the kernel, 0 before VMIG_STEP_CHANNELS is over
  * @channels: @nchannels for data, then one for the device state. A
  *	descriptor is closed once the kernel or QEMU has its own.
@@ -78,7 +98,10 @@ typedef void (*vmig_moved_fn)(void *arg, int error, bool busy,
  * @checked: ... and it was no guest memory
  * @loaded: the other QEMU has read it
  * @announced: the other node's network knows
- * @stopped_at: when the VM stopped, CLOCK_MONOTONIC us, 0 if it has not
+ * @epoch: of the VM's lease, which this node holds
+ * @told: the last trouble with the lease, which is logged once
+ * @doubt: why the commit is in doubt
+ * @parts: see struct vmig_source_parts
  * @blackout: us, once the other node said that the VM runs
  * @ending: the kernel is ending the migration by itself, and will tell
  * @error: positive errno of the answer, with @reason
@@ -95,6 +118,7 @@ struct vmig_source {
 	uint64_t since;
 	struct vmig_preflight preflight;
 	const struct vmig_peer *peer;
+	struct vmig_peer stranger;
 	uint8_t token[VMIG_TOKEN_LEN];
 	uint32_t id;
 	enum vmig_step step;
@@ -113,8 +137,12 @@ struct vmig_source {
 	bool checked;
 	bool loaded;
 	bool announced;
-	uint64_t stopped_at;
+	struct vmig_source_parts parts;
 	uint64_t blackout;
+
+	uint64_t epoch;
+	enum vmig_lease_status told;
+	char doubt[512];
 
 	bool ending;
 	int error;
@@ -145,6 +173,7 @@ int vmig_source_find(struct vmig_daemon *daemon,
 struct vmig_source *vmig_source_recover(struct vmig_daemon *daemon,
 					struct vmig_machine *m,
 					const struct vmig_mig_info *info);
+void vmig_source_forget(struct vmig_machine *m);
 void vmig_source_notify(struct vmig_source *s,
 			const struct vmig_mig_info *info);
 void vmig_source_fail(struct vmig_source *s, int error, const char *fmt, ...)
@@ -154,7 +183,6 @@ void vmig_source_channels_ready(struct vmig_source *s);
 void vmig_source_prepared(struct vmig_source *s);
 void vmig_source_paused(struct vmig_source *s);
 void vmig_source_stopped(struct vmig_source *s);
-void vmig_source_saved(struct vmig_source *s);
 void vmig_source_committed(struct vmig_source *s);
 void vmig_source_roll_back(struct vmig_source *s, const char *why);
 
@@ -171,6 +199,17 @@ void vmig_switchover_stop(struct vmig_source *s);
 void vmig_switchover_save(struct vmig_source *s);
 void vmig_switchover_event(struct vmig_source *s, const char *name,
 			   struct json_object *data);
+
+/* commit.c APIs: */
+void vmig_commit_begin(struct vmig_source *s);
+int vmig_commit_mark(struct vmig_source *s, struct vmig_err *err);
+void vmig_commit(struct vmig_source *s);
+void vmig_commit_heard(struct vmig_source *s, struct json_object *msg);
+void vmig_commit_aborted(struct vmig_source *s, const char *why);
+void vmig_commit_doubt(struct vmig_source *s, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+void vmig_commit_end(struct vmig_source *s);
+struct json_object *vmig_commit_describe(const struct vmig_source *s);
 
 /* outcome.c APIs: */
 void vmig_outcome_ask(struct vmig_source *s);

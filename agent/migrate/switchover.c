@@ -136,7 +136,7 @@ static void on_figures(void *arg, struct json_object *ret, const char *why)
 		return;
 	}
 	s->checked = true;
-	vmig_source_saved(s);
+	vmig_commit(s);
 }
 
 static void handle_status(struct vmig_source *s, const char *status)
@@ -148,7 +148,7 @@ static void handle_status(struct vmig_source *s, const char *status)
 	} else if (!strcmp(status, "completed") &&
 		   s->step == VMIG_STEP_DEVICE) {
 		s->saved = true;
-		vmig_source_saved(s);
+		vmig_commit(s);
 	} else if (!strcmp(status, "failed")) {
 		vmig_source_fail(s, EIO,
 				 "QEMU of VM %s could not send the device state",
@@ -164,7 +164,7 @@ void vmig_switchover_event(struct vmig_source *s, const char *name,
 
 	if (!strcmp(name, "STOP") &&
 	    (s->step == VMIG_STEP_PAUSE || s->step == VMIG_STEP_STOP)) {
-		s->stopped_at = vmig_daemon_now(s->daemon);
+		s->parts.stopped = vmig_daemon_now(s->daemon);
 	} else if (!strcmp(name, "MIGRATION")) {
 		status = vmig_json_string(data, "status");
 		if (status)

@@ -72,7 +72,7 @@ static int clean(struct vmig_machine *m)
 {
 	/* The log stays: it is what is left to look at. */
 	static const char * const files[] = {
-		"qmp.sock", "pid", "cpu", "definition.ini",
+		"qmp.sock", "pid", "cpu", "handoff", "definition.ini",
 	};
 	char path[LAUNCH_PATH_MAX], tap[IFNAMSIZ];
 	struct vmig_err err;
@@ -128,7 +128,9 @@ void vmig_machine_end(struct vmig_machine *m)
 		vmig_log("VM %s: %s/%s: %s", m->name, m->daemon->config->memory,
 			 m->name, strerror(-ret));
 	m->clean_tries = 0;
-	if (!m->owned)
+	if (m->owned)
+		vmig_ownership_end(m);
+	else
 		vmig_machine_free(m);
 }
 
@@ -160,10 +162,12 @@ static void answer_waiting(struct vmig_machine *m, const char *why)
 {
 	if (m->start_request)
 		vmig_daemon_answer(m->daemon, m->start_request, EIO, why, NULL);
-	if (m->stop_request)
-		vmig_daemon_answer(m->daemon, m->stop_request, 0, NULL, NULL);
 	m->start_request = 0;
-	m->stop_request = 0;
+	/* With a lease it is stopped once that is released. */
+	if (m->stop_request && !m->lease.held) {
+		vmig_daemon_answer(m->daemon, m->stop_request, 0, NULL, NULL);
+		m->stop_request = 0;
+	}
 }
 
 static void handle_death(struct vmig_machine *m)

@@ -96,6 +96,7 @@ void vmig_machine_free(struct vmig_machine *m)
 	vmig_checkup_forget(m);
 	vmig_resume_stop(m);
 	vmig_announce_stop(m->announce);
+	vmig_lease_abandon(m->lease.op);
 	vmig_qmp_close(m->qmp);
 	sd_event_source_disable_unref(m->death);
 	sd_event_source_disable_unref(m->stop_limit);

@@ -11,6 +11,7 @@
 #include <systemd/sd-event.h>
 
 #include "../definition.h"
+#include "ownership.h"
 #include "processor.h"
 #include "qmp.h"
 
@@ -40,6 +41,7 @@ struct vmig_machine_ops {
  * @text: the definition as its owner wrote it
  * @owned: this node may run it: its definition is in the definitions folder
  * @cpu: what it sees of the processor, once that is decided; or NULL
+ * @lease: what this node knows of it
  * @pidfd: of its QEMU, -1 without; @pid and @qmp go with it
  * @running: the guest's vCPUs run, as far as QEMU told
  * @ended: this side decided to end its QEMU; its death is no news
@@ -47,7 +49,8 @@ struct vmig_machine_ops {
  * @cleaning: QEMU is dead and its memory still claimed: try again
  * @ops: set by a migration with vmig_machine_use(), else NULL
  * @start_request: answered when QEMU answers, or is dead
- * @stop_request: answered when QEMU is dead
+ * @stop_request: answered when QEMU is dead and the lease released
+ * @undefine_request: answered when the lease is released
  */
 struct vmig_machine {
 	LIST_ENTRY(vmig_machine) entry;
@@ -57,6 +60,7 @@ struct vmig_machine {
 	char *text;
 	bool owned;
 	struct vmig_cpu_state *cpu;
+	struct vmig_ownership lease;
 
 	pid_t pid;
 	int pidfd;
@@ -77,6 +81,7 @@ struct vmig_machine {
 
 	uint32_t start_request;
 	uint32_t stop_request;
+	uint32_t undefine_request;
 	sd_event_source *stop_limit;
 };
 
@@ -98,11 +103,22 @@ bool vmig_machine_is_leaving(const struct vmig_machine *m);
 int vmig_store_own(struct vmig_machine *m, const uint8_t *token,
 		   struct vmig_err *err);
 void vmig_store_disown(struct vmig_machine *m);
+bool vmig_store_is_defined(const struct vmig_machine *m);
 int vmig_store_incoming(struct vmig_machine *m, struct vmig_err *err);
-bool vmig_store_arrived(struct vmig_daemon *daemon, const char *vm,
-			const uint8_t *token);
 int vmig_store_folders(struct vmig_daemon *daemon, struct vmig_err *err);
 int vmig_store_load(struct vmig_daemon *daemon, struct vmig_err *err);
+
+/* handover.c APIs: */
+int vmig_handover_leaving(struct vmig_machine *m, const char *node,
+			  const uint8_t *token, struct vmig_err *err);
+bool vmig_handover_find(const struct vmig_machine *m,
+			char node[VMIG_NAME_MAX + 1], uint8_t *token);
+int vmig_handover_stays(struct vmig_machine *m, struct vmig_err *err);
+int vmig_handover_arrived(struct vmig_machine *m, const uint8_t *token,
+			  struct vmig_err *err);
+void vmig_handover_returned(struct vmig_machine *m, const uint8_t *token);
+bool vmig_handover_has_arrived(struct vmig_daemon *daemon, const char *vm,
+			       const uint8_t *token);
 
 /* launch.c APIs: */
 int vmig_machine_start(struct vmig_machine *m, bool incoming,

@@ -3,13 +3,15 @@
  * What of a VM is on disk.
  *
  *	definitions/NAME.ini		this node may run the VM
- *	definitions/NAME.arrived	the token of the migration that brought it
+ *	definitions/NAME.leaving	another node may run it: handover.c
+ *	definitions/NAME.arrived	the migrations that brought it: handover.c
  *	definitions/NAME.cpu		the processor that the VM sees
  *	run/NAME/definition.ini		the VM arrives, or runs
  *	run/NAME/cpu			the processor that it arrives with
+ *	run/NAME/handoff		the lease that it waits for: handoff.c
  *
- * The first three are the durable half of a commit: a node that was restarted
- * still knows that a migration brought it the VM, and how it saw the processor.
+ * Those in the first folder are the durable half of a commit: a node that was
+ * restarted still knows where the VM is, and how it saw the processor.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -20,7 +22,6 @@
 
 #include <json-c/json.h>
 
-#include "../cluster/token.h"
 #include "../daemon.h"
 #include "../file.h"
 #include "machine.h"
@@ -53,17 +54,16 @@ int vmig_store_own(struct vmig_machine *m, const uint8_t *token,
 		   struct vmig_err *err)
 {
 	const char *folder = m->daemon->config->definitions;
-	char text[VMIG_TOKEN_TEXT];
 	char path[STORE_PATH_MAX];
-	int ret;
+	int ret = 0;
 
-	if (token) {
-		vmig_token_text(token, text);
-		snprintf(path, sizeof(path), "%s/%s.arrived", folder, m->name);
-		ret = vmig_file_write(path, text, err);
-		if (ret)
-			return ret;
-	}
+	/* What is left of an earlier VM of that name says nothing about it. */
+	if (!vmig_store_is_defined(m))
+		ret = vmig_handover_stays(m, err);
+	if (!ret && token)
+		ret = vmig_handover_arrived(m, token, err);
+	if (ret)
+		return ret;
 	snprintf(path, sizeof(path), "%s/%s.cpu", folder, m->name);
 	ret = write_cpu(m, path, err);
 	if (ret)
@@ -77,6 +77,16 @@ int vmig_store_own(struct vmig_machine *m, const uint8_t *token,
 	return ret;
 }
 
+/* vmig_store_is_defined() - Has this node a definition of that name? */
+bool vmig_store_is_defined(const struct vmig_machine *m)
+{
+	char path[STORE_PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s.ini",
+		 m->daemon->config->definitions, m->name);
+	return !access(path, F_OK);
+}
+
 /* vmig_store_disown() - The VM is another node's now, or nobody's. */
 void vmig_store_disown(struct vmig_machine *m)
 {
@@ -87,11 +97,14 @@ void vmig_store_disown(struct vmig_machine *m)
 	m->owned = false;
 	snprintf(path, sizeof(path), "%s/%s.ini", folder, m->name);
 	unlink(path);
-	snprintf(path, sizeof(path), "%s/%s.arrived", folder, m->name);
-	unlink(path);
+	/* A definition that comes back without the other would be started. */
+	if (vmig_file_sync_folder(folder, &err)) {
+		vmig_log("VM %s: %s", m->name, err.text);
+		return;
+	}
 	snprintf(path, sizeof(path), "%s/%s.cpu", folder, m->name);
 	unlink(path);
-	if (vmig_file_sync_folder(folder, &err))
+	if (vmig_handover_stays(m, &err))
 		vmig_log("VM %s: %s", m->name, err.text);
 }
 
@@ -109,29 +122,6 @@ int vmig_store_incoming(struct vmig_machine *m, struct vmig_err *err)
 	snprintf(path, sizeof(path), "%s/%s/definition.ini",
 		 m->daemon->config->run, m->name);
 	return vmig_file_write(path, m->text, err);
-}
-
-/* vmig_store_arrived() - Did this migration bring the VM here, on record? */
-bool vmig_store_arrived(struct vmig_daemon *daemon, const char *vm,
-			const uint8_t *token)
-{
-	char path[STORE_PATH_MAX];
-	char text[VMIG_TOKEN_TEXT], found[sizeof(text)] = "";
-	FILE *file;
-
-	vmig_token_text(token, text);
-	snprintf(path, sizeof(path), "%s/%s.ini", daemon->config->definitions,
-		 vm);
-	if (access(path, F_OK))
-		return false;
-	snprintf(path, sizeof(path), "%s/%s.arrived",
-		 daemon->config->definitions, vm);
-	file = fopen(path, "re");
-	if (!file)
-		return false;
-	(void)!fgets(found, sizeof(found), file);
-	fclose(file);
-	return !strcmp(text, found);
 }
 
 int vmig_store_folders(struct vmig_daemon *daemon, struct vmig_err *err)

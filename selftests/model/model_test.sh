@@ -65,7 +65,7 @@ figures()
 all_asked()
 {
 	local bug
-	grep -ohE '(BUG|TODAY)_[A-Z_]*[A-Z]' "$here"/*.pml | sort -u |
+	grep -ohE 'BUG_[A-Z_]*[A-Z]' "$here"/*.pml | sort -u |
 		while read -r bug; do
 			grep -qE "^${bug}[[:space:]]" "$here/cases" || echo "$bug"
 		done >"$work/log"

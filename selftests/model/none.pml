@@ -54,7 +54,7 @@ hidden byte cold_start_beside_memory, somebody_waits, nobody_runs;
 	what = condition; \
 	assert(!what)
 /* The destination has the commit on record; "pending" is no answer yet. */
-#ifdef TODAY_FORGETS
+#ifdef BUG_FORGETS_ARRIVED
 #define KNOWS	(arrived && host[D].defined)
 #else
 #define KNOWS	arrived
@@ -93,7 +93,7 @@ end:	do
 	/* First the disk and the kernel's stage STORAGE, then the word. */
 	:: atomic { host[S].step == STEP_DEVICE && said_loaded &&
 		    host[S].qemu == STOPPED ->
-#ifndef TODAY_NO_LEAVING
+#ifndef BUG_NO_LEAVING
 		leaving = true;
 #endif
 		host[S].kernel = LEAVING_COMMITTING;
