@@ -150,7 +150,7 @@ struct vmig_source {
 	char reason[VMIG_TEXT_MAX + 1];
 };
 
-/* source.c APIs: */
+/* departure.c APIs: */
 void vmig_source_request(struct vmig_daemon *daemon,
 			 const struct vmig_request *request);
 /*
@@ -170,6 +170,10 @@ int vmig_source_find(struct vmig_daemon *daemon,
 		     const struct vmig_request *request,
 		     struct vmig_machine **m, const struct vmig_peer **peer,
 		     struct vmig_err *err);
+
+/* source.c APIs: */
+struct vmig_source *vmig_source_create(struct vmig_daemon *daemon,
+				       struct vmig_machine *m, const char *node);
 struct vmig_source *vmig_source_recover(struct vmig_daemon *daemon,
 					struct vmig_machine *m,
 					const struct vmig_mig_info *info);
