@@ -17,6 +17,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "cluster/nodes.h"
+#include "cluster/tls.h"
 #include "daemon.h"
 #include "migrate/destination.h"
 #include "migrate/queue.h"
@@ -242,8 +243,9 @@ int vmig_daemon_run(const struct vmig_config *config)
 		return 1;
 	}
 	vmig_recover(daemon);
-	vmig_log("node %s listens on %s port %u", config->node, config->address,
-		 config->port);
+	vmig_log("node %s listens on %s port %u, %s", config->node,
+		 config->address, config->port, config->tls ?
+		 vmig_tls_describe(config->tls) : "insecurely");
 	sd_notify(0, "READY=1");
 	ret = sd_event_loop(daemon->event);
 	sd_notify(0, "STOPPING=1");

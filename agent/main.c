@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /* vmig-agent: the table of commands. */
+#include <errno.h>
 #include <getopt.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cluster/dial.h"
+#include "cluster/tls.h"
 #include "config.h"
 #include "daemon.h"
 
@@ -60,22 +64,44 @@ static const struct command commands[] = {
 	  "Tell whether a VM can run on another node's processor",
 	  vmig_cmd_cpu_check },
 	{ "keygen", "[FILE]", "Make the cluster's key", vmig_cmd_keygen },
-	{ "daemon", "", "Serve; the other commands need it", cmd_daemon },
+	{ "daemon", "[--insecure [--insecure-network]]",
+	  "Serve; the other commands need it", cmd_daemon },
 };
 
 #define NCOMMANDS	(sizeof(commands) / sizeof(commands[0]))
 
 static const char *config_path = VMIG_CONFIG_PATH;
 
+/* By the key or certificates of agent.conf, or plain where nobody listens. */
+static int open_tls(struct vmig_config *config, bool insecure, bool network,
+		    struct vmig_err *err)
+{
+	if (!insecure)
+		return vmig_tls_open(&config->tls, config, err);
+	if (!network && !vmig_dial_is_loopback(config->address))
+		return vmig_err_set(err, EPERM,
+				    "--insecure is for tests on one machine: whoever reaches %s could read and take over every VM; --insecure-network is needed too",
+				    config->address);
+	fprintf(stderr, "warning: --insecure: peers are neither authenticated nor is anything encrypted\n");
+	return 0;
+}
+
 static int cmd_daemon(int argc, char **argv)
 {
-	int ret = vmig_args(argc, argv, NULL, 0, 0);
+	bool insecure = false, network = false;
+	const struct vmig_flag flags[] = {
+		{ "insecure", &insecure },
+		{ "insecure-network", &network },
+		{ }
+	};
+	int ret = vmig_args(argc, argv, flags, 0, 0);
 	static struct vmig_config config;
 	struct vmig_err err;
 
 	if (ret)
 		return ret;
-	if (vmig_config_load(config_path, &config, &err))
+	if (vmig_config_load(config_path, &config, &err) ||
+	    open_tls(&config, insecure, network, &err))
 		return vmig_fail(&err);
 	return vmig_daemon_run(&config) ? VMIG_EXIT_FAILED : VMIG_EXIT_OK;
 }

@@ -54,7 +54,7 @@ struct json_object *vmig_node_describe(struct vmig_daemon *daemon)
 	struct json_object *o = vmig_json_new(NULL);
 	struct vmig_hello hello;
 
-	vmig_hello_local(&hello, config->node, NULL);
+	vmig_hello_local(&hello, config, NULL);
 	vmig_json_add_string(o, "node", config->node);
 	vmig_json_add_string(o, "address", config->address);
 	vmig_json_add_uint(o, "port", config->port);
@@ -68,6 +68,8 @@ struct json_object *vmig_node_describe(struct vmig_daemon *daemon)
 	json_object_object_add(o, "slot", vmig_slot_describe(daemon));
 	json_object_object_add(o, "queue", vmig_queue_describe(daemon));
 	json_object_object_add(o, "peers", describe_peers(config));
+	json_object_object_add(o, "refused", vmig_refusal_json(
+		vmig_listener_refusals(daemon->listener)));
 	return o;
 }
 
@@ -75,7 +77,7 @@ struct json_object *vmig_node_describe(struct vmig_daemon *daemon)
 static void shorten(struct json_object *o)
 {
 	static const char * const names[] = {
-		"type", "peers", "queue", "page_size", "drain",
+		"type", "peers", "queue", "page_size", "drain", "refused",
 	};
 	size_t i;
 

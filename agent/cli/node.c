@@ -106,6 +106,24 @@ void vmig_queue_print(struct json_object *node, const char *vm)
 	}
 }
 
+/* Only what has happened. */
+static void print_refused(struct json_object *refused)
+{
+	const char *between = "refused  ";
+
+	if (!refused)
+		return;
+	json_object_object_foreach(refused, reason, times) {
+		if (!json_object_get_uint64(times))
+			continue;
+		printf("%s%s %llu", between, reason,
+		       (unsigned long long)json_object_get_uint64(times));
+		between = ", ";
+	}
+	if (*between == ',')
+		putchar('\n');
+}
+
 static void print_node(struct json_object *node)
 {
 	struct json_object *peers = vmig_document_array(node, "peers"), *peer;
@@ -132,6 +150,7 @@ static void print_node(struct json_object *node)
 		       vmig_document_text(peer, "address"),
 		       vmig_document_text(peer, "port"));
 	}
+	print_refused(vmig_document_object(node, "refused"));
 }
 
 int vmig_cmd_node_list(int argc, char **argv)

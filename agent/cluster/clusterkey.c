@@ -107,7 +107,7 @@ static int check_file(int fd, const char *path, struct vmig_err *err)
 				    strerror(errno));
 	if (!S_ISREG(st.st_mode))
 		return vmig_err_set(err, EINVAL,
-				    "%s is not a file with a cluster key",
+				    "%s is not a file with a key",
 				    path);
 	if (st.st_uid != geteuid())
 		return vmig_err_set(err, EPERM,
@@ -119,6 +119,19 @@ static int check_file(int fd, const char *path, struct vmig_err *err)
 				    "%s can be read or written by others than its owner (mode %04o): chmod 600 %s, or make a new key if somebody may have read it",
 				    path, st.st_mode & 07777, path);
 	return 0;
+}
+
+int vmig_clusterkey_check(const char *path, struct vmig_err *err)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	int ret;
+
+	if (fd < 0)
+		return vmig_err_set(err, errno, "%s: %s", path,
+				    strerror(errno));
+	ret = check_file(fd, path, err);
+	close(fd);
+	return ret;
 }
 
 int vmig_clusterkey_load(const char *path, uint8_t key[VMIG_CLUSTERKEY_LEN],

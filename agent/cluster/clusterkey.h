@@ -22,5 +22,7 @@ int vmig_clusterkey_load(const char *path, uint8_t key[VMIG_CLUSTERKEY_LEN],
 int vmig_clusterkey_parse(const char *text, const char *name,
 			  uint8_t key[VMIG_CLUSTERKEY_LEN],
 			  struct vmig_err *err);
+/* Refuses any file with a key, also a private one, that others can read. */
+int vmig_clusterkey_check(const char *path, struct vmig_err *err);
 
 #endif /* VMIG_CLUSTERKEY_H */

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
 /* A connection to another agent: greeting, messages, heartbeat. */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
@@ -15,7 +14,9 @@
 #include <json-c/json.h>
 
 #include "conn.h"
+#include "dial.h"
 #include "message.h"
+#include "tls.h"
 
 /* A peer that reads nothing while we owe it this much is not one. */
 #define UNSENT_MAX (4 * VMIG_MESSAGE_MAX)
@@ -26,7 +27,15 @@
  * @limit: until the greeting its time limit, then the heartbeat; or NULL
  * @failure: off until sending failed; tells it from the event loop
  * @heard: when the last byte came, CLOCK_MONOTONIC us
+ * @tls: what to speak it with, or NULL; not owned
+ * @session: NULL while, or if, it is plain
+ * @peer: who was connected to; NULL if it was accepted
  * @connecting: connect() is under way
+ * @undecided: the first byte will tell whether the other side speaks TLS
+ * @securing: the TLS handshake is under way
+ * @asked: something was sent since something came
+ * @turns: answers that came so far, that of connect() included
+ * @refusal: why it was lost before the greeting
  * @closed: set once, when @ops->closed is called
  * @busy: > 0 while a callback may call vmig_conn_close(), which then only
  *	sets @dead
@@ -43,7 +52,15 @@ struct vmig_conn {
 	uint8_t *out;
 	size_t out_len;
 	uint64_t heard;
+	struct vmig_tls *tls;
+	struct vmig_tls_session *session;
+	const struct vmig_peer *peer;
 	bool connecting;
+	bool undecided;
+	bool securing;
+	bool asked;
+	unsigned int turns;
+	enum vmig_refusal refusal;
 	bool greeted;
 	bool heartbeat;
 	bool closed;
@@ -65,6 +82,7 @@ static void destroy(struct vmig_conn *conn)
 	sd_event_source_disable_unref(conn->io);
 	sd_event_source_disable_unref(conn->limit);
 	sd_event_source_disable_unref(conn->failure);
+	vmig_tls_free(conn->session);
 	if (conn->fd >= 0)
 		close(conn->fd);
 	vmig_message_reader_exit(&conn->reader);
@@ -113,28 +131,62 @@ static void lose_later(struct vmig_conn *conn, const char *why)
 	sd_event_source_set_enabled(conn->failure, SD_EVENT_ONESHOT);
 }
 
+/* Why the last transmit() or receive() failed, as a sentence. */
+static const char *explain(struct vmig_conn *conn, char text[128])
+{
+	if (conn->session && errno == EPROTO)
+		return vmig_tls_why(conn->session);
+	snprintf(text, 128, "the connection broke: %s", strerror(errno));
+	return text;
+}
+
+static ssize_t transmit(struct vmig_conn *conn)
+{
+	if (conn->session)
+		return vmig_tls_write(conn->session, conn->out, conn->out_len);
+	return send(conn->fd, conn->out, conn->out_len,
+		    MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+static ssize_t receive(struct vmig_conn *conn, void *where, size_t len)
+{
+	if (conn->session)
+		return vmig_tls_read(conn->session, where, len);
+	return recv(conn->fd, where, len, MSG_DONTWAIT);
+}
+
+static bool is_open(const struct vmig_conn *conn)
+{
+	return !conn->connecting && !conn->undecided && !conn->securing;
+}
+
+static void wait_for_io(struct vmig_conn *conn)
+{
+	bool out = conn->connecting || (conn->out_len && is_open(conn)) ||
+		   (conn->securing && vmig_tls_wants_write(conn->session));
+
+	sd_event_source_set_io_events(conn->io,
+				      EPOLLIN | (out ? EPOLLOUT : 0));
+}
+
 static void flush(struct vmig_conn *conn)
 {
+	char text[128];
 	ssize_t n;
 
-	while (conn->out_len && !conn->connecting) {
-		n = send(conn->fd, conn->out, conn->out_len,
-			 MSG_NOSIGNAL | MSG_DONTWAIT);
+	while (conn->out_len && is_open(conn)) {
+		n = transmit(conn);
 		if (n < 0 && errno == EAGAIN)
 			break;
 		if (n < 0) {
-			char why[128];
-
-			snprintf(why, sizeof(why), "the connection broke: %s",
-				 strerror(errno));
-			lose_later(conn, why);
+			lose_later(conn, explain(conn, text));
 			return;
 		}
+		conn->asked = true;
 		conn->out_len -= (size_t)n;
 		memmove(conn->out, conn->out + n, conn->out_len);
 	}
-	sd_event_source_set_io_events(conn->io, EPOLLIN |
-		(conn->out_len || conn->connecting ? EPOLLOUT : 0));
+	wait_for_io(conn);
 }
 
 /* vmig_conn_send() - Queue a message, which is taken over. */
@@ -189,6 +241,29 @@ static void handle_message(struct vmig_conn *conn, struct json_object *msg)
 		conn->ops->message(conn->arg, type, msg);
 }
 
+static void hear(struct vmig_conn *conn)
+{
+	conn->heard = now_us(conn);
+	if (conn->asked)
+		conn->turns++;
+	conn->asked = false;
+}
+
+static void refuse_garbage(struct vmig_conn *conn, const struct vmig_err *err)
+{
+	struct json_object *bye;
+
+	conn->refusal = conn->tls && !conn->session ? VMIG_REFUSED_PLAIN :
+						      VMIG_REFUSED_PROTOCOL;
+	/* A stranger is not told anything. */
+	if (conn->session || !conn->tls) {
+		bye = vmig_json_new("refused");
+		vmig_json_add_string(bye, "reason", err->text);
+		vmig_conn_send(conn, bye);
+	}
+	lose(conn, err->text);
+}
+
 /* Return: true if there may be more to read. */
 static bool read_some(struct vmig_conn *conn)
 {
@@ -196,27 +271,26 @@ static bool read_some(struct vmig_conn *conn)
 	struct vmig_err err;
 	void *where;
 	size_t want = vmig_message_want(&conn->reader, &where);
-	ssize_t n = recv(conn->fd, where, want, MSG_DONTWAIT);
+	ssize_t n = receive(conn, where, want);
+	char text[128];
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return false;
 	if (n < 0) {
-		snprintf(err.text, sizeof(err.text), "the connection broke: %s",
-			 strerror(errno));
-		lose(conn, err.text);
+		if (conn->session)
+			conn->refusal = vmig_tls_refusal(conn->session);
+		lose(conn, explain(conn, text));
 		return false;
 	}
 	if (!n) {
-		lose(conn, "the other node closed the connection");
+		lose(conn, conn->greeted || conn->tls || !conn->peer ?
+		     "the other node closed the connection" :
+		     "the other node closed the connection without a greeting: it may use TLS, which --insecure switched off here");
 		return false;
 	}
-	conn->heard = now_us(conn);
+	hear(conn);
 	if (vmig_message_got(&conn->reader, (size_t)n, &msg, &err)) {
-		struct json_object *bye = vmig_json_new("refused");
-
-		vmig_json_add_string(bye, "reason", err.text);
-		vmig_conn_send(conn, bye);
-		lose(conn, err.text);
+		refuse_garbage(conn, &err);
 		return false;
 	}
 	if (msg) {
@@ -241,6 +315,56 @@ static bool finish_connect(struct vmig_conn *conn)
 		return false;
 	}
 	conn->connecting = false;
+	conn->turns++;
+	if (conn->tls) {
+		conn->session = vmig_tls_connect(conn->tls, conn->fd,
+						 conn->peer);
+		conn->securing = true;
+		if (!conn->session) {
+			lose(conn, "out of memory");
+			return false;
+		}
+	}
+	return true;
+}
+
+/* Does the other side begin with TLS? Return: true once that is known. */
+static bool decide(struct vmig_conn *conn)
+{
+	uint8_t first;
+	ssize_t n = recv(conn->fd, &first, 1, MSG_PEEK | MSG_DONTWAIT);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return false;
+	conn->undecided = false;
+	/* The end of the connection is met again by read_some(). */
+	if (n <= 0 || first != VMIG_TLS_FIRST_BYTE)
+		return true;
+	conn->session = vmig_tls_accept(conn->tls, conn->fd);
+	conn->securing = true;
+	if (!conn->session)
+		lose(conn, "out of memory");
+	return conn->session;
+}
+
+/* Go on with the TLS handshake. Return: true if it is through. */
+static bool secure(struct vmig_conn *conn)
+{
+	struct vmig_err err;
+	int ret = vmig_tls_handshake(conn->session, &err);
+
+	if (ret == -EAGAIN) {
+		wait_for_io(conn);
+		return false;
+	}
+	if (ret) {
+		conn->refusal = vmig_tls_refusal(conn->session);
+		lose(conn, err.text);
+		return false;
+	}
+	conn->securing = false;
+	/* TLS 1.3 has one; the contexts leave nothing to ask again for. */
+	conn->turns++;
 	return true;
 }
 
@@ -253,12 +377,16 @@ static int on_io(sd_event_source *source, int fd, uint32_t revents, void *arg)
 	(void)source;
 	(void)fd;
 	enter(conn);
-	if (conn->connecting && !finish_connect(conn))
+	if ((conn->connecting && !finish_connect(conn)) ||
+	    (conn->undecided && !decide(conn)) ||
+	    (conn->securing && !secure(conn)))
 		goto out;
-	if (revents & EPOLLOUT)
-		flush(conn);
+	flush(conn);
 	if (revents & (EPOLLIN | EPOLLHUP | EPOLLERR | EPOLLRDHUP)) {
-		while (budget-- && read_some(conn))
+		/* What TLS has decrypted, epoll does not report again. */
+		while (read_some(conn) &&
+		       (--budget > 0 || (conn->session &&
+					 vmig_tls_pending(conn->session))))
 			;
 	}
 out:
@@ -273,8 +401,11 @@ static int on_limit(sd_event_source *source, uint64_t usec, void *arg)
 	char why[128];
 
 	if (!conn->greeted) {
+		conn->refusal = VMIG_REFUSED_SILENT;
 		snprintf(why, sizeof(why), "%s within %d s",
 			 conn->connecting ? "cannot connect" :
+			 conn->securing ?
+			 "the other side did not finish the TLS handshake" :
 			 "the other side did not greet",
 			 VMIG_GREETING_LIMIT_MS / 1000);
 		lose(conn, why);
@@ -338,92 +469,44 @@ static int attach(struct vmig_conn **result, sd_event *event, int fd,
 
 /* vmig_conn_adopt() - Take over an accepted socket, also on failure. */
 int vmig_conn_adopt(struct vmig_conn **conn, sd_event *event, int fd,
-		    const struct vmig_conn_ops *ops, void *arg)
+		    struct vmig_tls *tls, const struct vmig_conn_ops *ops,
+		    void *arg)
 {
-	return attach(conn, event, fd, ops, arg);
-}
+	int ret = attach(conn, event, fd, ops, arg);
 
-static int resolve(const char *address, uint16_t port, struct addrinfo **info,
-		   struct vmig_err *err)
-{
-	struct addrinfo hints = {
-		.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV,
-		.ai_socktype = SOCK_STREAM,
-	};
-	char service[8];
-	int ret;
-
-	snprintf(service, sizeof(service), "%u", port);
-	ret = getaddrinfo(address, service, &hints, info);
-	if (ret)
-		return vmig_err_set(err, EINVAL, "address %s: %s", address,
-				    gai_strerror(ret));
-	return 0;
-}
-
-/* Bound to the migration address: the peer knows its nodes by it. */
-static int start_connect(const char *from, const struct addrinfo *to,
-			 struct vmig_err *err)
-{
-	struct addrinfo *local = NULL;
-	int fd, ret;
-
-	fd = socket(to->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
-		    0);
-	if (fd < 0)
-		return vmig_err_set(err, errno, "socket: %s", strerror(errno));
-	ret = resolve(from, 0, &local, err);
-	if (ret)
-		goto err_close;
-	ret = bind(fd, local->ai_addr, local->ai_addrlen);
-	freeaddrinfo(local);
-	if (ret) {
-		ret = vmig_err_set(err, errno,
-				   "cannot use the migration address %s of agent.conf: %s",
-				   from, strerror(errno));
-		goto err_close;
+	if (!ret) {
+		(*conn)->tls = tls;
+		(*conn)->undecided = tls;
 	}
-	if (connect(fd, to->ai_addr, to->ai_addrlen) && errno != EINPROGRESS) {
-		ret = vmig_err_set(err, errno, "cannot connect: %s",
-				   strerror(errno));
-		goto err_close;
-	}
-	return fd;
-
-err_close:
-	close(fd);
 	return ret;
 }
 
 /**
  * vmig_conn_connect() - Connect from our migration address and greet.
+ * @tls: config->tls, or NULL for a channel, which proves itself otherwise
  * @greeting: taken over, also on failure
  *
  * Return: 0 if @ops->greeted or @ops->closed will be called.
  */
 int vmig_conn_connect(struct vmig_conn **conn, sd_event *event,
-		      const char *from, const char *to, uint16_t port,
+		      const struct vmig_config *config,
+		      const struct vmig_peer *peer, struct vmig_tls *tls,
 		      struct json_object *greeting,
 		      const struct vmig_conn_ops *ops, void *arg,
 		      struct vmig_err *err)
 {
-	struct addrinfo *info;
-	int ret, fd;
+	int fd = vmig_dial(config->address, peer->address, peer->port, err);
+	int ret = fd;
 
-	ret = resolve(to, port, &info, err);
-	if (ret)
+	if (fd < 0)
 		goto err_put;
-	fd = start_connect(from, info, err);
-	freeaddrinfo(info);
-	if (fd < 0) {
-		ret = fd;
-		goto err_put;
-	}
 	ret = attach(conn, event, fd, ops, arg);
 	if (ret < 0) {
 		ret = vmig_err_set(err, -ret, "%s", strerror(-ret));
 		goto err_put;
 	}
+	(*conn)->tls = tls;
+	(*conn)->peer = peer;
 	(*conn)->connecting = true;
 	vmig_conn_send(*conn, greeting);
 	return 0;
@@ -444,13 +527,14 @@ void vmig_conn_set_ops(struct vmig_conn *conn, const struct vmig_conn_ops *ops,
  * vmig_conn_take() - Take the socket out and close the rest.
  *
  * Return: the socket, in blocking mode, nothing read past the greeting;
- * -EBUSY if something is not sent yet.
+ * -EBUSY if something is not sent yet, or it speaks TLS.
  */
 int vmig_conn_take(struct vmig_conn *conn)
 {
 	int fd = conn->fd;
 
-	if (conn->out_len || conn->closed || conn->reader.have) {
+	if (conn->out_len || conn->closed || conn->reader.have ||
+	    conn->session) {
 		vmig_conn_close(conn);
 		return -EBUSY;
 	}
@@ -484,4 +568,22 @@ void vmig_conn_peer_address(struct vmig_conn *conn, char *text, size_t size)
 		return;
 	getnameinfo((struct sockaddr *)&addr, len, text, (socklen_t)size, NULL,
 		    0, NI_NUMERICHOST);
+}
+
+/* vmig_conn_session() - NULL if it is plain. */
+struct vmig_tls_session *vmig_conn_session(const struct vmig_conn *conn)
+{
+	return conn->session;
+}
+
+/* vmig_conn_refusal() - Why it was lost, VMIG_REFUSED_NOT if for nothing. */
+enum vmig_refusal vmig_conn_refusal(const struct vmig_conn *conn)
+{
+	return conn->refusal;
+}
+
+/* vmig_conn_turns() - Round trips so far, from the first SYN on. */
+unsigned int vmig_conn_turns(const struct vmig_conn *conn)
+{
+	return conn->turns;
 }

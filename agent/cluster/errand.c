@@ -86,7 +86,7 @@ static void on_greeted(void *arg, struct json_object *msg)
 
 	e->greeting = json_object_get(msg);
 	if (vmig_hello_decode(msg, &theirs, &err) ||
-	    vmig_hello_local(&mine, e->daemon->config->node, &err) ||
+	    vmig_hello_local(&mine, e->daemon->config, &err) ||
 	    vmig_hello_check(&mine, &theirs, &err)) {
 		end(e, NULL, err.text);
 		return;
@@ -146,13 +146,12 @@ struct vmig_errand *vmig_errand_start(struct vmig_daemon *daemon,
 	e->msg = msg ? msg : vmig_json_new(NULL);
 	vmig_json_add_string(e->msg, "type", "request");
 	vmig_json_add_string(e->msg, "op", op);
-	vmig_hello_local(&mine, config->node, NULL);
+	vmig_hello_local(&mine, config, NULL);
 	greeting = vmig_hello_encode(&mine);
 	vmig_json_add_string(greeting, "kind", "request");
 	vmig_nodes_add(daemon->nodes, greeting);
-	if (vmig_conn_connect(&e->conn, daemon->event, config->address,
-			      peer->address, peer->port, greeting, &conn_ops, e,
-			      &err)) {
+	if (vmig_conn_connect(&e->conn, daemon->event, config, peer, config->tls,
+			      greeting, &conn_ops, e, &err)) {
 		snprintf(e->why, sizeof(e->why), "%s", err.text);
 		sd_event_add_time_relative(daemon->event, &e->limit,
 					   CLOCK_MONOTONIC, 0, 0, on_failure,

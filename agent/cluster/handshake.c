@@ -44,7 +44,7 @@ static void read_cpu_vendor(char vendor[16])
 	fclose(file);
 }
 
-int vmig_hello_local(struct vmig_hello *hello, const char *node,
+int vmig_hello_local(struct vmig_hello *hello, const struct vmig_config *config,
 		     struct vmig_err *err)
 {
 	struct utsname uts;
@@ -52,7 +52,8 @@ int vmig_hello_local(struct vmig_hello *hello, const char *node,
 	memset(hello, 0, sizeof(*hello));
 	if (uname(&uts))
 		return vmig_err_set(err, errno, "uname: %s", strerror(errno));
-	snprintf(hello->node, sizeof(hello->node), "%s", node);
+	snprintf(hello->cluster, sizeof(hello->cluster), "%s", config->cluster);
+	snprintf(hello->node, sizeof(hello->node), "%s", config->node);
 	hello->version = VMIG_PROTOCOL_VERSION;
 	hello->memory = vmig_memory_free();
 	read_cpu_vendor(hello->cpu_vendor);
@@ -67,6 +68,7 @@ struct json_object *vmig_hello_encode(const struct vmig_hello *hello)
 
 	vmig_json_add_uint(o, "vmig", 1);
 	vmig_json_add_uint(o, "version", hello->version);
+	vmig_json_add_string(o, "cluster", hello->cluster);
 	vmig_json_add_string(o, "node", hello->node);
 	vmig_json_add_uint(o, "memory", hello->memory);
 	vmig_json_add_string(o, "cpu_vendor", hello->cpu_vendor);
@@ -112,6 +114,12 @@ int vmig_hello_decode(struct json_object *msg, struct vmig_hello *hello,
 	ret = vmig_name_check("the other node's name", hello->node, err);
 	if (ret)
 		return ret;
+	ret = copy(msg, "cluster", hello->cluster, sizeof(hello->cluster), err);
+	if (ret)
+		return ret;
+	ret = vmig_name_check("cluster", hello->cluster, err);
+	if (ret)
+		return ret;
 	ret = copy(msg, "cpu_vendor", hello->cpu_vendor,
 		   sizeof(hello->cpu_vendor), err);
 	if (ret)
@@ -132,6 +140,11 @@ int vmig_hello_check(const struct vmig_hello *mine,
 		return vmig_err_set(err, EPROTONOSUPPORT,
 				    "node %s speaks version %u of the agents' protocol and the other node version %u: run the same vmig-agent on both",
 				    mine->node, mine->version, theirs->version);
+	if (strcmp(mine->cluster, theirs->cluster))
+		return vmig_err_set(err, EXDEV,
+				    "node %s is of cluster %s and node %s of cluster %s: see [cluster] name in agent.conf",
+				    mine->node, mine->cluster, theirs->node,
+				    theirs->cluster);
 	if (!strcmp(mine->node, theirs->node))
 		return vmig_err_set(err, EINVAL,
 				    "both nodes are named %s: give each its own name in agent.conf, [node] name",

@@ -10,10 +10,11 @@
 
 struct json_object;
 
-/* 2: a VM comes with the CPUID that it sees. */
-#define VMIG_PROTOCOL_VERSION 2
+/* 2: a VM comes with the CPUID that it sees. 3: TLS; clusters have names. */
+#define VMIG_PROTOCOL_VERSION 3
 
 struct vmig_hello {
+	char cluster[VMIG_NAME_MAX + 1];
 	char node[VMIG_NAME_MAX + 1];
 	unsigned int version;
 	uint64_t memory;	/* bytes free */
@@ -22,7 +23,7 @@ struct vmig_hello {
 	char kernel[65];
 };
 
-int vmig_hello_local(struct vmig_hello *hello, const char *node,
+int vmig_hello_local(struct vmig_hello *hello, const struct vmig_config *config,
 		     struct vmig_err *err);
 struct json_object *vmig_hello_encode(const struct vmig_hello *hello);
 int vmig_hello_decode(struct json_object *msg, struct vmig_hello *hello,

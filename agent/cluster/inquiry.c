@@ -33,7 +33,7 @@ static void on_greeted(void *arg, struct json_object *msg)
 	struct vmig_err err;
 
 	if (vmig_hello_decode(msg, &theirs, &err) ||
-	    vmig_hello_local(&mine, q->config->node, &err) ||
+	    vmig_hello_local(&mine, q->config, &err) ||
 	    vmig_hello_check(&mine, &theirs, &err)) {
 		end(q, NULL, err.text);
 		return;
@@ -81,7 +81,7 @@ void vmig_inquiry_start(sd_event *event, const struct vmig_config *config,
 	q->peer = peer;
 	q->fn = fn;
 	q->arg = arg;
-	if (vmig_conn_connect(&q->conn, event, config->address, peer->address,
-			      peer->port, greeting, &conn_ops, q, &err))
+	if (vmig_conn_connect(&q->conn, event, config, peer, config->tls,
+			      greeting, &conn_ops, q, &err))
 		end(q, NULL, err.text);
 }

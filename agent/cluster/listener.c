@@ -3,25 +3,35 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <json-c/json.h>
 
+#include "handshake.h"
 #include "listener.h"
 #include "message.h"
 #include "nodes.h"
+#include "tls.h"
 
-/* One migration needs 18 at once; strangers cannot take more than this. */
+/* One migration needs 18 at once; */
 #define GUESTS_MAX 64
+/* of these, addresses that are no node's have no more than this. */
+#define STRANGERS_MAX 8
 
-/* A connection that has not greeted yet. */
+/**
+ * struct guest - a connection that has not greeted yet
+ * @stranger: from an address that is no node's
+ */
 struct guest {
 	LIST_ENTRY(guest) entry;
+	bool stranger;
 	struct vmig_listener *listener;
 	struct vmig_conn *conn;
 };
@@ -36,47 +46,130 @@ struct vmig_listener {
 	void *arg;
 	LIST_HEAD(, guest) guests;
 	unsigned int nguests;
+	unsigned int nstrangers;
+	struct vmig_refusals refusals;
 };
 
 static void free_guest(struct guest *g)
 {
 	LIST_REMOVE(g, entry);
 	g->listener->nguests--;
+	g->listener->nstrangers -= g->stranger;
 	free(g);
 }
 
-static void refuse(struct guest *g, const char *reason)
+static uint64_t now_us(void)
 {
-	struct json_object *msg = vmig_json_new("refused");
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
+static void count(struct vmig_listener *l, enum vmig_refusal reason,
+		  const char *address, const char *why)
+{
+	uint64_t unsaid;
+
+	if (!vmig_refusal_count(&l->refusals, reason, address, now_us(),
+				&unsaid))
+		return;
+	fprintf(stderr, "connection from %s refused (%s): %s", address,
+		vmig_refusal_name(reason), why);
+	if (unsaid)
+		fprintf(stderr, "; and %llu times before",
+			(unsigned long long)unsaid);
+	fputc('\n', stderr);
+}
+
+void vmig_listener_refuse(struct vmig_listener *l, struct vmig_conn *conn,
+			  enum vmig_refusal reason, const char *why)
+{
+	struct json_object *msg;
 	char address[64];
 
-	vmig_conn_peer_address(g->conn, address, sizeof(address));
-	fprintf(stderr, "connection from %s refused: %s\n", address, reason);
-	vmig_json_add_string(msg, "reason", reason);
-	vmig_conn_send(g->conn, msg);
-	vmig_conn_close(g->conn);
+	vmig_conn_peer_address(conn, address, sizeof(address));
+	count(l, reason, address, why);
+	/* Only a node of the cluster is told why. */
+	if (vmig_conn_session(conn) || !l->config->tls) {
+		msg = vmig_json_new("refused");
+		vmig_json_add_string(msg, "reason", why);
+		vmig_conn_send(conn, msg);
+	}
+	vmig_conn_close(conn);
+}
+
+void vmig_listener_welcome(struct vmig_listener *l, struct vmig_conn *conn)
+{
+	char address[64];
+
+	vmig_conn_peer_address(conn, address, sizeof(address));
+	vmig_refusal_forgive(&l->refusals, address);
+}
+
+const struct vmig_refusals *vmig_listener_refusals(const struct vmig_listener *l)
+{
+	return &l->refusals;
+}
+
+static void refuse(struct guest *g, enum vmig_refusal reason, const char *why)
+{
+	vmig_listener_refuse(g->listener, g->conn, reason, why);
 	free_guest(g);
 }
 
 /* A node is who it says if it is in agent.conf and calls from its address. */
-static int check_identity(struct guest *g, const struct vmig_hello *theirs,
-			  struct vmig_err *err)
+static enum vmig_refusal check_identity(struct guest *g,
+					const struct vmig_hello *theirs,
+					struct vmig_err *err)
 {
 	const struct vmig_config *config = g->listener->config;
 	const struct vmig_peer *peer = vmig_config_peer(config, theirs->node);
 	char address[64];
 
-	if (!peer)
-		return vmig_err_set(err, EPERM,
-				    "node %s does not know a node %s: add it to [peers] in its agent.conf",
-				    config->node, theirs->node);
+	if (!peer) {
+		vmig_err_set(err, EPERM,
+			     "node %s does not know a node %s: add it to [peers] in its agent.conf",
+			     config->node, theirs->node);
+		return VMIG_REFUSED_NODE;
+	}
 	vmig_conn_peer_address(g->conn, address, sizeof(address));
-	if (strcmp(address, peer->address))
-		return vmig_err_set(err, EPERM,
-				    "node %s knows node %s at %s, not at %s: see [peers] in its agent.conf",
-				    config->node, theirs->node, peer->address,
-				    address);
-	return 0;
+	if (!strcmp(address, peer->address))
+		return VMIG_REFUSED_NOT;
+	vmig_err_set(err, EPERM,
+		     "node %s knows node %s at %s, not at %s: see [peers] in its agent.conf",
+		     config->node, theirs->node, peer->address, address);
+	return VMIG_REFUSED_ADDRESS;
+}
+
+/* Its greeting has arrived, with TLS or, for a channel, without. */
+static enum vmig_refusal check_hello(struct guest *g, struct json_object *msg,
+				     struct vmig_hello *mine,
+				     struct vmig_hello *theirs,
+				     struct vmig_err *err)
+{
+	const struct vmig_config *config = g->listener->config;
+	struct vmig_tls_session *session = vmig_conn_session(g->conn);
+	int ret;
+
+	if (vmig_hello_decode(msg, theirs, err) ||
+	    vmig_hello_local(mine, config, err))
+		return VMIG_REFUSED_PROTOCOL;
+	if (theirs->version == mine->version && session &&
+	    vmig_tls_check_node(session, theirs->cluster, theirs->node, err))
+		return VMIG_REFUSED_NODE;
+	ret = vmig_hello_check(mine, theirs, err);
+	if (ret)
+		return ret == -EPROTONOSUPPORT ? VMIG_REFUSED_VERSION :
+		       ret == -EXDEV ? VMIG_REFUSED_CLUSTER :
+				       VMIG_REFUSED_PROTOCOL;
+	return check_identity(g, theirs, err);
+}
+
+/* Data and device state are secured by what takes them. */
+static bool is_channel(const char *kind)
+{
+	return !strcmp(kind, "channel") || !strcmp(kind, "state");
 }
 
 static void on_greeted(void *arg, struct json_object *msg)
@@ -86,31 +179,36 @@ static void on_greeted(void *arg, struct json_object *msg)
 	struct vmig_hello mine, theirs;
 	struct vmig_conn *conn = g->conn;
 	const char *kind = vmig_json_string(msg, "kind");
+	enum vmig_refusal refusal;
 	struct json_object *answer;
 	struct vmig_err err;
 
-	if (vmig_hello_decode(msg, &theirs, &err) ||
-	    vmig_hello_local(&mine, l->config->node, &err) ||
-	    vmig_hello_check(&mine, &theirs, &err) ||
-	    check_identity(g, &theirs, &err)) {
-		refuse(g, err.text);
-		return;
-	}
 	if (!kind) {
-		refuse(g, "the greeting does not say what the connection is for");
+		refuse(g, VMIG_REFUSED_PROTOCOL,
+		       "the greeting does not say what the connection is for");
 		return;
 	}
+	if (l->config->tls && is_channel(kind) == !!vmig_conn_session(conn)) {
+		refuse(g, VMIG_REFUSED_PLAIN, is_channel(kind) ?
+		       "a channel does not begin with TLS" :
+		       "it does not speak TLS: an older vmig-agent, or one with --insecure");
+		return;
+	}
+	refusal = check_hello(g, msg, &mine, &theirs, &err);
 	/* Nodes of another vendor may know of each other. */
-	if (strcmp(kind, "node") && strcmp(kind, "request") &&
-	    vmig_hello_check_vendor(&mine, &theirs, &err)) {
-		refuse(g, err.text);
+	if (!refusal && strcmp(kind, "node") && strcmp(kind, "request") &&
+	    vmig_hello_check_vendor(&mine, &theirs, &err))
+		refusal = VMIG_REFUSED_PROTOCOL;
+	if (refusal) {
+		refuse(g, refusal, err.text);
 		return;
 	}
-	answer = vmig_hello_encode(&mine);
-	if (!strcmp(kind, "node") || !strcmp(kind, "control") ||
-	    !strcmp(kind, "request"))
+	if (!is_channel(kind)) {
+		answer = vmig_hello_encode(&mine);
 		vmig_nodes_add(l->nodes, answer);
-	vmig_conn_send(conn, answer);
+		vmig_conn_send(conn, answer);
+		vmig_listener_welcome(l, conn);
+	}
 	free_guest(g);
 	l->fn(l->arg, conn, &theirs, kind, msg);
 }
@@ -125,11 +223,12 @@ static void on_message(void *arg, const char *type, struct json_object *msg)
 static void on_closed(void *arg, const char *why)
 {
 	struct guest *g = arg;
+	enum vmig_refusal reason = vmig_conn_refusal(g->conn);
 	char address[64];
 
 	vmig_conn_peer_address(g->conn, address, sizeof(address));
-	fprintf(stderr, "connection from %s ended before its greeting: %s\n",
-		address, why);
+	count(g->listener, reason ? reason : VMIG_REFUSED_PROTOCOL, address,
+	      why);
 	vmig_conn_close(g->conn);
 	free_guest(g);
 }
@@ -140,27 +239,63 @@ static const struct vmig_conn_ops guest_ops = {
 	.closed = on_closed,
 };
 
+static bool is_stranger(const struct vmig_config *config, const char *address)
+{
+	unsigned int i;
+
+	for (i = 0; i < config->npeers; i++)
+		if (!strcmp(config->peers[i].address, address))
+			return false;
+	return true;
+}
+
+/* Return: why there is no room for one more of @address, or NULL. */
+static const char *seek_reason(struct vmig_listener *l, const char *address,
+			       bool stranger)
+{
+	if (!vmig_refusal_admit(&l->refusals, address, now_us()))
+		return "too many connections of this address that came to nothing";
+	if (stranger && l->nstrangers == STRANGERS_MAX)
+		return "too many connections of addresses that are no node's";
+	return l->nguests == GUESTS_MAX ? "too many connections" : NULL;
+}
+
 static int on_accept(sd_event_source *source, int fd, uint32_t revents,
 		     void *arg)
 {
 	struct vmig_listener *l = arg;
+	struct sockaddr_storage from;
+	socklen_t len = sizeof(from);
+	char address[64] = "";
+	const char *reason;
 	struct guest *g;
 	int conn;
 
 	(void)source;
 	(void)revents;
-	conn = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	conn = accept4(fd, (struct sockaddr *)&from, &len,
+		       SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (conn < 0)
 		return 0;
-	g = l->nguests < GUESTS_MAX ? calloc(1, sizeof(*g)) : NULL;
-	if (!g) {
+	getnameinfo((struct sockaddr *)&from, len, address, sizeof(address),
+		    NULL, 0, NI_NUMERICHOST);
+	g = calloc(1, sizeof(*g));
+	if (!g)
+		abort();	/* a daemon without memory is restarted */
+	g->listener = l;
+	g->stranger = is_stranger(l->config, address);
+	reason = seek_reason(l, address, g->stranger);
+	if (reason) {
+		count(l, VMIG_REFUSED_RATE, address, reason);
 		close(conn);
+		free(g);
 		return 0;
 	}
-	g->listener = l;
 	LIST_INSERT_HEAD(&l->guests, g, entry);
 	l->nguests++;
-	if (vmig_conn_adopt(&g->conn, l->event, conn, &guest_ops, g))
+	l->nstrangers += g->stranger;
+	if (vmig_conn_adopt(&g->conn, l->event, conn, l->config->tls,
+			    &guest_ops, g))
 		free_guest(g);
 	return 0;
 }

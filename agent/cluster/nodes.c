@@ -223,7 +223,7 @@ void vmig_nodes_ask(struct vmig_nodes *nodes, uint64_t wanted,
 	q->arg = arg;
 	/* Ours, so that it does not end before all are asked. */
 	q->pending = 1;
-	vmig_hello_local(&mine, config->node, NULL);
+	vmig_hello_local(&mine, config, NULL);
 	for (i = 0; i < config->npeers; i++) {
 		if (!(wanted & 1ULL << i))
 			continue;

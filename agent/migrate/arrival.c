@@ -17,6 +17,7 @@
 #include "../vmm/types.h"
 #include "destination.h"
 #include "preflight.h"
+#include "secure.h"
 
 /* Four times what QEMU's start takes in an emulated, busy host. */
 #define PREPARE_LIMIT_US (60 * 1000 * 1000ULL)
@@ -191,27 +192,49 @@ static const struct vmig_conn_ops control_ops = {
 	.closed = on_closed,
 };
 
+/* Its greeting is answered only now: until here it may be a stranger's. */
+static int take_channel(struct vmig_incoming *in, struct vmig_conn *conn,
+			const struct vmig_secure *secure, struct vmig_err *err)
+{
+	struct json_object *answer = vmig_json_new(NULL);
+	int fd;
+
+	vmig_json_add_uint(answer, "vmig", 1);
+	vmig_json_add_uint(answer, "version", VMIG_PROTOCOL_VERSION);
+	vmig_conn_send(conn, answer);
+	vmig_listener_welcome(in->daemon->listener, conn);
+	fd = vmig_conn_take(conn);
+	in->fds[secure->index] = fd;
+	if (fd < 0)
+		return vmig_err_set(err, -fd, "it is unusable");
+	return vmig_secure_socket(secure, fd, false, err);
+}
+
 static void add_channel(struct vmig_daemon *daemon, struct vmig_conn *conn,
 			const char *node, struct json_object *greeting)
 {
 	unsigned int index = (unsigned int)vmig_json_uint(greeting, "index",
 							  VMIG_CHANNELS_MAX);
+	struct vmig_secure secure = { .index = index };
 	struct vmig_incoming *in = NULL;
 	uint8_t token[VMIG_TOKEN_LEN];
+	struct vmig_err err;
 
 	if (!vmig_token_parse(vmig_json_string(greeting, "token"), token))
 		in = vmig_incoming_find_token(daemon, token);
+	secure.control = in ? in->control : NULL;
+	secure.token = token;
 	if (!in || in->step != VMIG_IN_PREPARE || strcmp(in->node, node) ||
-	    index > in->nchannels || in->fds[index] >= 0) {
-		vmig_log("node %s: a channel of no migration refused", node);
-		vmig_conn_close(conn);
+	    index > in->nchannels || in->fds[index] >= 0 || !in->control ||
+	    !vmig_secure_check(&secure, greeting)) {
+		vmig_listener_refuse(daemon->listener, conn,
+				     VMIG_REFUSED_CHANNEL,
+				     "a channel of no migration, or of one that has it already");
 		return;
 	}
-	in->fds[index] = vmig_conn_take(conn);
-	if (in->fds[index] < 0) {
-		vmig_incoming_drop(in, "failed",
-				   "channel %u from node %s is unusable", index,
-				   node);
+	if (take_channel(in, conn, &secure, &err)) {
+		vmig_incoming_drop(in, "failed", "channel %u from node %s: %s",
+				   index, node, err.text);
 		return;
 	}
 	in->connected++;

@@ -10,6 +10,7 @@
 #include "../cluster/message.h"
 #include "../cluster/nodes.h"
 #include "../cluster/token.h"
+#include "secure.h"
 #include "source.h"
 
 /* vmig_channels_greeting() - What a connection of @kind begins with. */
@@ -21,7 +22,7 @@ struct json_object *vmig_channels_greeting(struct vmig_source *s,
 	struct vmig_hello mine;
 
 	/* It was fine when the control connection was made. */
-	vmig_hello_local(&mine, s->daemon->config->node, NULL);
+	vmig_hello_local(&mine, s->daemon->config, NULL);
 	o = vmig_hello_encode(&mine);
 	vmig_token_text(s->token, token);
 	vmig_json_add_string(o, "kind", kind);
@@ -47,10 +48,21 @@ void vmig_channels_close(struct vmig_source *s)
 	}
 }
 
+static struct vmig_secure describe(const struct vmig_channel *c)
+{
+	return (struct vmig_secure){
+		.control = c->s->control,
+		.token = c->s->token,
+		.index = (unsigned int)(c - c->s->channels),
+	};
+}
+
 static void on_greeted(void *arg, struct json_object *msg)
 {
 	struct vmig_channel *c = arg;
 	struct vmig_source *s = c->s;
+	struct vmig_secure secure = describe(c);
+	struct vmig_err err;
 
 	(void)msg;
 	c->fd = vmig_conn_take(c->conn);
@@ -58,6 +70,11 @@ static void on_greeted(void *arg, struct json_object *msg)
 	if (c->fd < 0) {
 		vmig_source_fail(s, EIO, "a channel to node %s is unusable",
 				 s->peer->name);
+		return;
+	}
+	if (vmig_secure_socket(&secure, c->fd, true, &err)) {
+		vmig_source_fail(s, EIO, "channel to node %s: %s",
+				 s->peer->name, err.text);
 		return;
 	}
 	if (++s->connected == s->nchannels + 1)
@@ -86,22 +103,33 @@ static const struct vmig_conn_ops channel_ops = {
 	.closed = on_closed,
 };
 
+static int connect_channel(struct vmig_channel *c, const char *kind,
+			   struct vmig_err *err)
+{
+	struct vmig_source *s = c->s;
+	struct vmig_secure secure = describe(c);
+	struct json_object *greeting = vmig_channels_greeting(s, kind);
+	int ret;
+
+	vmig_json_add_uint(greeting, "index", secure.index);
+	ret = vmig_secure_greet(&secure, greeting, err);
+	if (ret) {
+		json_object_put(greeting);
+		return ret;
+	}
+	return vmig_conn_connect(&c->conn, s->daemon->event, s->daemon->config,
+				 s->peer, NULL, greeting, &channel_ops, c, err);
+}
+
 /* vmig_channels_connect() - All at once; the last to greet continues. */
 void vmig_channels_connect(struct vmig_source *s)
 {
-	const struct vmig_config *config = s->daemon->config;
 	struct vmig_err err;
 	unsigned int i;
 
 	for (i = 0; i <= s->nchannels; i++) {
-		struct json_object *greeting = vmig_channels_greeting(
-			s, i < s->nchannels ? "channel" : "state");
-
-		vmig_json_add_uint(greeting, "index", i);
-		if (vmig_conn_connect(&s->channels[i].conn, s->daemon->event,
-				      config->address, s->peer->address,
-				      s->peer->port, greeting, &channel_ops,
-				      &s->channels[i], &err)) {
+		if (connect_channel(&s->channels[i], i < s->nchannels ?
+				    "channel" : "state", &err)) {
 			vmig_source_fail(s, ENETUNREACH, "node %s: %s",
 					 s->peer->name, err.text);
 			return;

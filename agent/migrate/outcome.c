@@ -102,9 +102,8 @@ static const struct vmig_conn_ops doubt_ops = {
 
 static void ask(struct vmig_source *s)
 {
-	if (vmig_conn_connect(&s->control, s->daemon->event,
-			      s->daemon->config->address, s->peer->address,
-			      s->peer->port,
+	if (vmig_conn_connect(&s->control, s->daemon->event, s->daemon->config,
+			      s->peer, s->daemon->config->tls,
 			      vmig_channels_greeting(s, "control"), &doubt_ops,
 			      s, NULL))
 		ask_later(s);

@@ -218,6 +218,7 @@ static const struct vmig_check link_checks[] = {
 	{ "same-subnet", vmig_check_same_subnet },
 	{ "migration-network", vmig_check_migration_network },
 	{ "slat", vmig_check_slat },
+	{ "encryption", vmig_check_encryption },
 	/* Last: what cannot work at all is not worth waiting for. */
 	{ "slot", vmig_check_slot },
 };

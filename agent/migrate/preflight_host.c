@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../cluster/ktls.h"
 #include "../net/interface.h"
 #include "../vmm/machine.h"
 #include "preflight.h"
@@ -106,6 +107,17 @@ int vmig_check_slat(struct vmig_preflight *p, struct vmig_err *said)
 	}
 	return vmig_err_set(said, ENODEV,
 			    "KVM is not loaded: modprobe kvm_amd or kvm_intel, or set accel = in agent.conf");
+}
+
+/* Guest memory leaves a node as the kernel's TLS only. */
+int vmig_check_encryption(struct vmig_preflight *p, struct vmig_err *said)
+{
+	int ret;
+
+	if (!p->daemon->config->tls)
+		return VMIG_CHECK_NONE;
+	ret = vmig_ktls_check(said);
+	return ret ? ret : vmig_err_set(said, 0, "TLS 1.3 in the kernel");
 }
 
 int vmig_check_slot(struct vmig_preflight *p, struct vmig_err *said)

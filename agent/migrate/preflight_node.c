@@ -20,7 +20,7 @@ static int check_protocol(struct vmig_preflight *p, struct vmig_err *said)
 
 	ret = vmig_hello_decode(p->msg, &theirs, said);
 	if (!ret)
-		ret = vmig_hello_local(&mine, p->daemon->config->node, said);
+		ret = vmig_hello_local(&mine, p->daemon->config, said);
 	if (!ret)
 		ret = vmig_hello_check(&mine, &theirs, said);
 	if (ret) {
@@ -53,7 +53,7 @@ static int check_vendor(struct vmig_preflight *p, struct vmig_err *said)
 
 	ret = vmig_hello_decode(p->msg, &theirs, said);
 	if (!ret)
-		ret = vmig_hello_local(&mine, p->daemon->config->node, said);
+		ret = vmig_hello_local(&mine, p->daemon->config, said);
 	if (!ret)
 		ret = vmig_hello_check_vendor(&mine, &theirs, said);
 	if (ret) {

@@ -405,6 +405,9 @@ static void on_message(void *arg, const char *type, struct json_object *msg)
 	if (!reason)
 		reason = "it gave no reason";
 	if (!strcmp(type, "accepted") && s->step == VMIG_STEP_SETUP) {
+		vmig_log("VM %s: node %s accepted it after %u round trips",
+			 s->m->name, s->peer->name,
+			 vmig_conn_turns(s->control));
 		vmig_source_enter(s, VMIG_STEP_CHANNELS);
 		vmig_channels_connect(s);
 	} else if (!strcmp(type, "incoming")) {
@@ -490,8 +493,8 @@ static void on_checked(void *arg)
 		return;
 	}
 	vmig_source_enter(s, VMIG_STEP_CONNECT);
-	if (vmig_conn_connect(&s->control, s->daemon->event, config->address,
-			      s->peer->address, s->peer->port,
+	if (vmig_conn_connect(&s->control, s->daemon->event, config, s->peer,
+			      config->tls,
 			      vmig_channels_greeting(s, "control"),
 			      &control_ops, s, &err))
 		vmig_source_fail(s, ENETUNREACH, "node %s: %s", s->peer->name,

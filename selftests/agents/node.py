@@ -103,7 +103,7 @@ class Node:
         with open(self.log, "a", encoding="utf-8") as log:
             self.process = await asyncio.create_subprocess_exec(
                 *self.enter(AGENT, "--config", self.path("agent.conf"),
-                            "daemon"),
+                            "daemon", "--insecure", "--insecure-network"),
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env)
         for _ in range(START_LIMIT * 50):
             if " listens on " in self.read_log(begin):

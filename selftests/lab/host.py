@@ -107,14 +107,15 @@ class Host:
         write(self.shared("env"),
               f"TOP='{settings.TOP}'\nKVER='{release}'\nMODULES='{folder}'\n"
               f"ADDRESS={settings.address(self.name)}\nLOAD={load}\n"
-              f"DISK={want['disk']}\n")
+              f"DISK={want['disk']}\n"
+              f"AGENT_OPTIONS='{settings.AGENT_OPTIONS}'\n")
         others = "".join(f"{p} = {settings.address(p)}\n"
                          for p in sorted(peers) if p != self.name)
         write(self.shared("conf"),
               f"[node]\nname = {self.name}\n"
               f"address = {settings.address(self.name)}\n\n"
               # The experiment's only network is the guests' bridge as well.
-              f"[cluster]\nwaive = migration-network\n\n"
+              f"[cluster]\nname = lab\nkey = {settings.CLUSTER_KEY}\nwaive = migration-network\n\n"
               f"[peers]\n{others}")
         if os.path.exists(self.problem_file):
             os.unlink(self.problem_file)

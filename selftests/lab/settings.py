@@ -22,6 +22,12 @@ SWITCH_ADDRESS = "10.77.0.254"
 # with the debug kernel 115 on a busy one.
 START_LIMIT = float(os.environ.get("LAB_LIMIT", "180"))
 DEBUG_FACTOR = 4
+# In a host; made from build/lab/share/.lab/cluster.key.
+CLUSTER_KEY = "/etc/vmig/cluster.key"
+# LAB_TLS=1 is as agents run elsewhere. Hosts emulate AES instruction by
+# instruction, so that migrations of tests which are not about it go without.
+AGENT_OPTIONS = ("" if os.environ.get("LAB_TLS") else
+                 "--insecure --insecure-network")
 
 
 class LabError(Exception):

@@ -16,6 +16,7 @@
 #include "kselftest_harness.h"
 
 static struct vmig_err err;
+static const struct vmig_config config_a = { .node = "a", .cluster = "east" };
 
 /* Feed @len bytes as a socket would give them, at most @step at once. */
 static int feed(struct vmig_message_reader *r, const void *bytes, size_t len,
@@ -181,7 +182,7 @@ FIXTURE(hello) {
 
 FIXTURE_SETUP(hello)
 {
-	ASSERT_EQ(0, vmig_hello_local(&self->mine, "a", &err));
+	ASSERT_EQ(0, vmig_hello_local(&self->mine, &config_a, &err));
 	self->theirs = self->mine;
 	strcpy(self->theirs.node, "b");
 }
@@ -239,6 +240,12 @@ TEST_F(hello, another_page_size)
 	EXPECT_REFUSED("4096", "65536");
 }
 
+TEST_F(hello, another_cluster)
+{
+	strcpy(self->theirs.cluster, "west");
+	EXPECT_REFUSED("cluster east", "cluster west");
+}
+
 TEST_F(hello, same_name)
 {
 	strcpy(self->theirs.node, "a");
@@ -252,7 +259,7 @@ TEST_F(hello, another_version)
 		json_tokener_parse("{\"vmig\": 1, \"version\": 9, \"name\": 5}");
 
 	ASSERT_EQ(0, vmig_hello_decode(o, &self->theirs, &err));
-	EXPECT_REFUSED("version 2", "version 9");
+	EXPECT_REFUSED("version 3", "version 9");
 	json_object_put(o);
 }
 
@@ -260,12 +267,14 @@ TEST_F(hello, bad_fields)
 {
 	static const char * const texts[] = {
 		"{}", "{\"vmig\": 2}",
-		"{\"vmig\": 1, \"version\": 2}",
-		"{\"vmig\": 1, \"version\": 2, \"node\": \"\"}",
-		"{\"vmig\": 1, \"version\": 2, \"node\": \"../x\"}",
-		"{\"vmig\": 1, \"version\": 2, \"node\": 5}",
-		"{\"vmig\": 1, \"version\": 2, \"node\": \"b\", \"cpu_vendor\": \"longer than any vendor\", \"kernel\": \"6\"}",
-		"{\"vmig\": 1, \"version\": 2, \"node\": \"b\", \"cpu_vendor\": \"AuthenticAMD\"}",
+		"{\"vmig\": 1, \"version\": 3}",
+		"{\"vmig\": 1, \"version\": 3, \"node\": \"\"}",
+		"{\"vmig\": 1, \"version\": 3, \"node\": \"../x\"}",
+		"{\"vmig\": 1, \"version\": 3, \"node\": 5}",
+		"{\"vmig\": 1, \"version\": 3, \"node\": \"b\", \"cpu_vendor\": \"AuthenticAMD\", \"kernel\": \"6\"}",
+		"{\"vmig\": 1, \"version\": 3, \"node\": \"b\", \"cluster\": \"/\", \"cpu_vendor\": \"AuthenticAMD\", \"kernel\": \"6\"}",
+		"{\"vmig\": 1, \"version\": 3, \"node\": \"b\", \"cluster\": \"east\", \"cpu_vendor\": \"longer than any vendor\", \"kernel\": \"6\"}",
+		"{\"vmig\": 1, \"version\": 3, \"node\": \"b\", \"cluster\": \"east\", \"cpu_vendor\": \"AuthenticAMD\"}",
 	};
 	size_t i;
 
@@ -377,7 +386,7 @@ TEST(largest_greeting)
 	struct json_object *msg, *cpu, *o;
 	struct vmig_hello hello;
 
-	ASSERT_EQ(0, vmig_hello_local(&hello, "a", &err));
+	ASSERT_EQ(0, vmig_hello_local(&hello, &config_a, &err));
 	strcpy(in->vendor, "AuthenticAMD");
 	memset(in->model, 'm', sizeof(in->model) - 1);
 	memset(in->no_filter, 'w', sizeof(in->no_filter) - 1);

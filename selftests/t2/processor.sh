@@ -24,7 +24,7 @@ start_generations()
 
 processor_agent_start()
 {
-	on "$1" "setsid vmig-agent daemon </dev/null >>/mnt/share/log/$1.agent 2>&1 & disown"
+	on "$1" "setsid vmig-agent daemon \$(cat /etc/vmig/options) </dev/null >>/mnt/share/log/$1.agent 2>&1 & disown"
 	wait_for 30 "the agent of host $1" agent_answers "$1"
 }
 

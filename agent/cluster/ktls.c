@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Kernel TLS: from then on a socket encrypts what is written to it. */
+#include <errno.h>
+#include <linux/tls.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "ktls.h"
+
+#define HINT "load it with `modprobe tls`, for good with a line \"tls\" in /etc/modules-load.d/vmig.conf"
+
+int vmig_ktls_check(struct vmig_err *err)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int ret = 0;
+
+	if (fd < 0)
+		return vmig_err_set(err, errno, "socket: %s", strerror(errno));
+	/* Without a connection the kernel refuses, but only after the module. */
+	if (setsockopt(fd, IPPROTO_TCP, TCP_ULP, "tls", sizeof("tls")) &&
+	    errno != ENOTCONN)
+		ret = vmig_err_set(err, EOPNOTSUPP,
+				   "the kernel's module tls, which encrypts the channels, is not loaded: "
+				   HINT);
+	close(fd);
+	return ret;
+}
+
+static int set_key(int fd, int direction, const struct vmig_ktls_key *key)
+{
+	struct tls12_crypto_info_aes_gcm_256 info = {
+		.info.version = TLS_1_3_VERSION,
+		.info.cipher_type = TLS_CIPHER_AES_GCM_256,
+	};
+	int ret = 0;
+
+	_Static_assert(sizeof(info.key) == sizeof(key->key) &&
+		       sizeof(info.salt) == sizeof(key->salt) &&
+		       sizeof(info.iv) == sizeof(key->iv), "sizes differ");
+	memcpy(info.key, key->key, sizeof(info.key));
+	memcpy(info.salt, key->salt, sizeof(info.salt));
+	memcpy(info.iv, key->iv, sizeof(info.iv));
+	if (setsockopt(fd, SOL_TLS, direction, &info, sizeof(info)))
+		ret = -errno;
+	explicit_bzero(&info, sizeof(info));
+	return ret;
+}
+
+int vmig_ktls_set(int fd, const struct vmig_ktls_key *send,
+		  const struct vmig_ktls_key *receive, struct vmig_err *err)
+{
+	int ret;
+
+	if (setsockopt(fd, IPPROTO_TCP, TCP_ULP, "tls", sizeof("tls")))
+		return vmig_err_set(err, errno, "kernel TLS: %s; " HINT,
+				    strerror(errno));
+	ret = set_key(fd, TLS_TX, send);
+	if (!ret)
+		ret = set_key(fd, TLS_RX, receive);
+	if (ret)
+		return vmig_err_set(err, -ret,
+				    "the kernel's TLS does not take AES-256-GCM: %s",
+				    strerror(-ret));
+	return 0;
+}
