@@ -2,7 +2,7 @@
 /*
  * The JSON documents in the daemon's answers, and the names of their members.
  *
- * vm-define, vm-undefine, vm-set, vm-start, vm-stop, announce: none.
+ * vm-define, vm-undefine, vm-set, vm-start, vm-stop: none.
  *
  * vm-list:
  *	{"node": "a",
@@ -21,8 +21,9 @@
  *	{"machine": "pc", "cpu": "host",
  *	 "disks": [{"name": "root", "path": "/srv/web1.img", "format": "raw"}],
  *	 "nics": [{"name": "net0", "mac": "52:54:00:00:00:01",
- *		   "bridge": "br0", "tap": "web1-1a2b3c4d",
- *		   "addresses": ["10.77.0.50"]}],
+ *		   "bridge": "br0", "tap": "web1-1a2b3c4d", "vlan": 20,
+ *		   "addresses": ["10.77.0.50"], "learned": false,
+ *		   "announced": {...}}],
  *	 "processor": {"policy": "cluster", "frozen_on": "a",
  *		       "filtered": true, "visible": ["fpu", ...],
  *		       "hidden": ["avx2", ...], "queries": 4711,
@@ -34,6 +35,17 @@
  *	hidden is what the node has where the VM is, asked what of that the
  *	guest has looked for.
  *
+ *	learned: the definition has no addresses, these are those by which the
+ *	host has met the NIC. announced is what announce answers for a NIC,
+ *	absent before the first time.
+ *
+ * announce:
+ *	{"network": [{"nic": "lan", "acknowledged_by": "vm", "ms": 12,
+ *		      "rounds": 1}]}
+ *
+ *	acknowledged_by: "vm" (it sent a frame), "outside" (a frame came for it
+ *	that was not of its host) or "nobody".
+ *
  * vm-recover:
  *	a lease as above, of now, with, besides,
  *	{"vm": "web1", "node": "b", "evidence": "what was found\nwhere"}
@@ -41,7 +53,8 @@
  * migrate, at its end:
  *	{"migration": 7,
  *	 "commit": {"copy": 31000, "device": 24000, "say": 20, "record": 4000,
- *		    "lease": 9000, "cont": 6000, "answer": 20000}}
+ *		    "lease": 9000, "cont": 6000, "answer": 20000},
+ *	 "network": [...]}
  *
  *	The id in the asking node's kernel, absent if it came to none. The
  *	figures of the report are the kernel's, but for those of the commit, in
@@ -49,6 +62,7 @@
  *	then the device state; until "commit" was said; there: until it was
  *	written down, until the lease was taken, until the VM ran; from "commit"
  *	until "committed" was heard here, which has these three in it.
+ *	network is what announce answers, absent if the other node did not tell.
  *
  * node-show:
  *	{"node": "a", "address": "10.77.0.1", "port": 4947, "version": 2,

@@ -72,6 +72,8 @@ static const struct vmig_key nic_keys[] = {
 	{ .name = "mac", .parse = parse_mac, NIC(mac) },
 	{ .name = "bridge", .parse = vmig_key_ifname, NIC(bridge) },
 	{ .name = "addresses", .parse = parse_addresses, .joins = true },
+	{ .name = "vlan", .parse = vmig_key_uint, NIC(vlan),
+	  .min = 1, .max = 4094 },
 	{ }
 };
 
@@ -137,24 +139,37 @@ static int parse_mac(struct vmig_keyfile *kf, const struct vmig_key *key,
 	return 0;
 }
 
+int vmig_address_parse(const char *text, struct vmig_address *address)
+{
+	bool bad;
+
+	memset(address, 0, sizeof(*address));
+	if (inet_pton(AF_INET, text, &address->ip4) == 1) {
+		address->family = AF_INET;
+		bad = IN_MULTICAST(ntohl(address->ip4.s_addr)) ||
+		      !address->ip4.s_addr ||
+		      address->ip4.s_addr == INADDR_BROADCAST;
+	} else if (inet_pton(AF_INET6, text, &address->ip6) == 1) {
+		address->family = AF_INET6;
+		bad = IN6_IS_ADDR_MULTICAST(&address->ip6) ||
+		      IN6_IS_ADDR_UNSPECIFIED(&address->ip6);
+	} else {
+		return -EINVAL;
+	}
+	return bad ? -ERANGE : 0;
+}
+
 static int add_address(struct vmig_keyfile *kf, struct vmig_nic *nic,
 		       const char *text)
 {
-	struct vmig_address address = { .family = AF_INET };
+	struct vmig_address address;
+	int ret = vmig_address_parse(text, &address);
 
-	if (inet_pton(AF_INET, text, &address.ip4) != 1) {
-		address.family = AF_INET6;
-		if (inet_pton(AF_INET6, text, &address.ip6) != 1)
-			return vmig_keyfile_error(kf, EINVAL,
-						  "\"%s\" is not an IPv4 or IPv6 address; separate them by commas, without a prefix length",
-						  text);
-	}
-	if (address.family == AF_INET
-		    ? IN_MULTICAST(ntohl(address.ip4.s_addr)) ||
-			      !address.ip4.s_addr ||
-			      address.ip4.s_addr == INADDR_BROADCAST
-		    : IN6_IS_ADDR_MULTICAST(&address.ip6) ||
-			      IN6_IS_ADDR_UNSPECIFIED(&address.ip6))
+	if (ret == -EINVAL)
+		return vmig_keyfile_error(kf, EINVAL,
+					  "\"%s\" is not an IPv4 or IPv6 address; separate them by commas, without a prefix length",
+					  text);
+	if (ret)
 		return vmig_keyfile_error(kf, EINVAL,
 					  "%s cannot be the address of a NIC",
 					  text);

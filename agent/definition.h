@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <linux/vmig.h>
@@ -42,6 +43,9 @@ struct vmig_nic {
 	char name[VMIG_DEVICE_NAME_MAX + 1];
 	uint8_t mac[6];
 	char bridge[IFNAMSIZ];
+	unsigned int vlan;	/* 0: that of the bridge's new ports */
+	/* Addresses that are not the definition's: vmig_neighbours_learn() */
+	bool learned;
 	unsigned int naddresses;
 	struct vmig_address addresses[VMIG_ADDRESSES_MAX];
 };
@@ -79,6 +83,9 @@ int vmig_definition_parse(const char *text, const char *source,
  */
 int vmig_definition_load(const char *path, struct vmig_definition *def,
 			 char **text, struct vmig_err *err);
+
+/* -EINVAL if @text is no IP address, -ERANGE if no NIC can have it. */
+int vmig_address_parse(const char *text, struct vmig_address *address);
 
 /*
  * The text of a definition with @key of [vm] set to @value, to be freed; what

@@ -46,7 +46,7 @@ static const struct command commands[] = {
 	  vmig_cmd_status },
 	{ "monitor", "[--json]", "Print migration events as they happen",
 	  vmig_cmd_monitor },
-	{ "announce", "VM", "Tell the network where a VM is",
+	{ "announce", "VM [--json]", "Tell the network where a VM is",
 	  vmig_cmd_announce },
 	{ "check", "VM NODE [--json]",
 	  "Check all that migrate would check, and move nothing",

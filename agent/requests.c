@@ -166,8 +166,9 @@ static struct json_object *describe_addresses(const struct vmig_nic *nic)
 	return list;
 }
 
-static struct json_object *describe_nics(const struct vmig_definition *def)
+static struct json_object *describe_nics(struct vmig_machine *m)
 {
+	struct vmig_definition *def = m->def;
 	struct json_object *list = json_object_new_array();
 	char mac[18], tap[IFNAMSIZ];
 	unsigned int i;
@@ -184,7 +185,13 @@ static struct json_object *describe_nics(const struct vmig_definition *def)
 		vmig_json_add_string(o, "mac", mac);
 		vmig_json_add_string(o, "bridge", nic->bridge);
 		vmig_json_add_string(o, "tap", tap);
+		if (nic->vlan)
+			vmig_json_add_uint(o, "vlan", nic->vlan);
 		json_object_object_add(o, "addresses", describe_addresses(nic));
+		vmig_json_add_bool(o, "learned", nic->learned);
+		if (i < m->acks.n)
+			json_object_object_add(o, "announced",
+					       vmig_ack_encode(&m->acks.nic[i]));
 		json_object_array_add(list, o);
 	}
 	return list;
@@ -224,12 +231,14 @@ static void handle_show(struct vmig_daemon *daemon,
 
 	if (!m)
 		return;
+	if (m->running)
+		vmig_neighbours_learn(m->def);
 	o = describe(m);
 	vmig_json_add_string(o, "machine", m->def->machine);
 	vmig_json_add_string(o, "cpu", m->def->cpu);
 	json_object_object_add(o, "processor", vmig_request_processor(m));
 	json_object_object_add(o, "disks", describe_disks(m->def));
-	json_object_object_add(o, "nics", describe_nics(m->def));
+	json_object_object_add(o, "nics", describe_nics(m));
 	vmig_json_add_string(o, "definition", m->text);
 	vmig_request_tell(daemon, request->id, o);
 }
@@ -240,13 +249,19 @@ struct announcement {
 	uint32_t request;
 };
 
-static void on_announced(void *arg, int error, const struct vmig_err *err)
+static void on_announced(void *arg, int error, const struct vmig_err *err,
+			 const struct vmig_acks *acks)
 {
 	struct announcement *a = arg;
+	struct json_object *o = vmig_json_new(NULL);
 
 	a->m->announce = NULL;
+	a->m->acks = *acks;
+	json_object_object_add(o, "network", vmig_acks_encode(acks));
 	vmig_daemon_answer(a->m->daemon, a->request, -error,
-			   error ? err->text : NULL, NULL);
+			   error ? err->text : NULL,
+			   json_object_to_json_string(o));
+	json_object_put(o);
 	free(a);
 }
 

@@ -107,6 +107,10 @@ void vmig_lease_print(struct json_object *lease, size_t disks);
 /* What the parts of a commit took; see migrate in answer.h. */
 void vmig_commit_print(struct json_object *commit);
 
+/* network.c APIs: the acknowledgements of NICs, see answer.h */
+void vmig_network_print_nic(FILE *out, struct json_object *nic);
+void vmig_network_print(FILE *out, struct json_object *network);
+
 /* format.c APIs: for people. Used in printf() arguments. */
 struct vmig_text {
 	char s[24];

@@ -256,6 +256,7 @@ static int parse_args(struct move *m, int argc, char **argv, bool *json)
 static void print_result(const struct move *m, bool json)
 {
 	struct json_object *commit = vmig_document_object(m->answer, "commit");
+	struct json_object *network = vmig_document_array(m->answer, "network");
 	struct json_object *object;
 
 	if (!m->known)
@@ -265,11 +266,15 @@ static void print_result(const struct move *m, bool json)
 		if (commit)
 			json_object_object_add(object, "commit",
 					       json_object_get(commit));
+		if (network)
+			json_object_object_add(object, "network",
+					       json_object_get(network));
 		vmig_json_print(stdout, object, false);
 		json_object_put(object);
 	} else {
 		vmig_report_print(stdout, &m->info);
 		vmig_commit_print(commit);
+		vmig_network_print(stdout, network);
 	}
 }
 

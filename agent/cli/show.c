@@ -54,16 +54,25 @@ static void print_list(struct json_object *json)
 static void print_nic(struct json_object *nic)
 {
 	struct json_object *addresses = vmig_document_array(nic, "addresses");
+	struct json_object *announced = vmig_document_object(nic, "announced");
 	size_t i;
 
 	printf("nic      %s: %s on bridge %s, tap %s", vmig_document_text(nic, "name"),
 	       vmig_document_text(nic, "mac"), vmig_document_text(nic, "bridge"),
 	       vmig_document_text(nic, "tap"));
+	if (vmig_document_number(nic, "vlan"))
+		printf(", VLAN %s", vmig_document_text(nic, "vlan"));
 	for (i = 0; i < vmig_document_length(addresses); i++)
 		printf("%s %s", i ? "," : ", addresses",
 		       json_object_get_string(
 			       json_object_array_get_idx(addresses, i)));
-	putchar('\n');
+	puts(vmig_document_flag(nic, "learned")
+	     ? " (learned from the neighbours of this host)" :
+	     i ? "" : ", addresses not known: only its MAC is announced");
+	if (announced) {
+		fputs("announce ", stdout);
+		vmig_network_print_nic(stdout, announced);
+	}
 }
 
 static void print_vm(struct json_object *vm)

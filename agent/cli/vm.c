@@ -102,11 +102,3 @@ int vmig_cmd_vm_stop(int argc, char **argv)
 	return ret ? ret : act_on_vm(VMIG_REQUEST_OP_VM_STOP, argv[optind],
 				     force);
 }
-
-int vmig_cmd_announce(int argc, char **argv)
-{
-	int ret = vmig_args(argc, argv, NULL, 1, 1);
-
-	return ret ? ret : act_on_vm(VMIG_REQUEST_OP_ANNOUNCE, argv[optind],
-				     false);
-}

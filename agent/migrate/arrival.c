@@ -29,6 +29,7 @@ static int read_setup(struct vmig_incoming *in, struct json_object *msg,
 	const char *definition = vmig_json_string(msg, "definition");
 	const char *vm = vmig_json_string(msg, "vm");
 	char source[VMIG_NAME_MAX + 16];
+	struct json_object *addresses;
 	struct vmig_preflight p;
 	int ret;
 
@@ -58,6 +59,11 @@ static int read_setup(struct vmig_incoming *in, struct json_object *msg,
 		return vmig_err_set(err, EPROTO,
 				    "the definition of VM %s came for VM %s",
 				    in->m->name, vm);
+	if (json_object_object_get_ex(msg, "addresses", &addresses) &&
+	    vmig_learned_decode(addresses, in->m->def))
+		return vmig_err_set(err, EPROTO,
+				    "the addresses of VM %s are not addresses of its NICs",
+				    vm);
 	vmig_preflight_init(&p, in->daemon, in->m, in->node, false);
 	vmig_preflight_destination(&p, msg);
 	vmig_preflight_exit(&p);

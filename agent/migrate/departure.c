@@ -79,6 +79,7 @@ int vmig_source_start(struct vmig_daemon *daemon,
 	s = vmig_source_create(daemon, m, peer->name);
 	s->request = *request;
 	s->request.data = NULL;
+	m->acks.n = 0;
 	s->moved = moved;
 	s->moved_arg = arg;
 	s->nchannels = request->channels ? request->channels : 2;

@@ -224,18 +224,32 @@ void vmig_incoming_start(struct vmig_incoming *in)
 	prepare_qemu(in);
 }
 
-static void on_announced(void *arg, int error, const struct vmig_err *err)
+static void say_announced(struct vmig_incoming *in)
+{
+	struct json_object *msg = vmig_json_new("announced");
+
+	if (!in->control) {
+		json_object_put(msg);
+		return;
+	}
+	json_object_object_add(msg, "network", vmig_acks_encode(&in->m->acks));
+	vmig_conn_send(in->control, msg);
+}
+
+static void on_announced(void *arg, int error, const struct vmig_err *err,
+			 const struct vmig_acks *acks)
 {
 	struct vmig_incoming *in = arg;
 	struct vmig_err why;
 
 	in->m->announce = NULL;
+	in->m->acks = *acks;
 	if (error)
 		vmig_log("VM %s: %s", in->m->name, err->text);
 	if (vmig_nl_migration_done(in->daemon->nl, in->id, 0, &why))
 		vmig_log("migration %u: %s", in->id, why.text);
 	vmig_log("VM %s from node %s runs here", in->m->name, in->node);
-	vmig_incoming_say(in, "announced", NULL);
+	say_announced(in);
 	vmig_incoming_destroy(in);
 }
 
@@ -254,6 +268,7 @@ static void say_committed(struct vmig_incoming *in)
 
 static void announce(struct vmig_incoming *in)
 {
+	static const struct vmig_acks none;
 	struct vmig_err err;
 
 	in->step = VMIG_IN_NETWORK;
@@ -267,7 +282,7 @@ static void announce(struct vmig_incoming *in)
 		vmig_log("migration %u: %s", in->id, err.text);
 	if (vmig_announce_start(in->daemon->event, in->m->def, on_announced, in,
 				&in->m->announce, &err))
-		on_announced(in, -EIO, &err);
+		on_announced(in, -EIO, &err, &none);
 }
 
 static void cont(struct vmig_incoming *in);

@@ -170,7 +170,7 @@ static int check_nic(struct vmig_preflight *p, const struct vmig_nic *nic,
 	uint64_t there = 0;
 	int ret;
 
-	ret = vmig_bridge_check(nic->bridge, said);
+	ret = vmig_bridge_check(nic->bridge, nic->vlan, said);
 	if (!ret && json_object_object_get_ex(p->msg, "bridges", &bridges))
 		there = vmig_json_uint(bridges, nic->bridge, 0);
 	if (!ret && there > mtu)
@@ -184,6 +184,9 @@ static int check_nic(struct vmig_preflight *p, const struct vmig_nic *nic,
 				p->m->def->name);
 		return ret;
 	}
+	if (nic->vlan)
+		return vmig_err_set(said, 0, "%s: %s, VLAN %u, MTU %u",
+				    nic->name, nic->bridge, nic->vlan, mtu);
 	return vmig_err_set(said, 0, "%s: %s, MTU %u", nic->name, nic->bridge,
 			    mtu);
 }

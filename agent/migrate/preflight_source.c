@@ -73,6 +73,30 @@ static int check_vmigfs(struct vmig_preflight *p, struct vmig_err *said)
 	return ret;
 }
 
+/* A guest that is only known by its MAC is found again all the same. */
+static int check_addresses(struct vmig_preflight *p, struct vmig_err *said)
+{
+	struct vmig_definition *def = p->m->def;
+	char unknown[VMIG_NICS_MAX * (VMIG_DEVICE_NAME_MAX + 2)] = "";
+	unsigned int i;
+
+	if (!def->nnics)
+		return VMIG_CHECK_NONE;
+	vmig_neighbours_learn(def);
+	for (i = 0; i < def->nnics; i++) {
+		if (def->nics[i].naddresses)
+			continue;
+		if (*unknown)
+			strcat(unknown, ", ");
+		strcat(unknown, def->nics[i].name);
+	}
+	if (!*unknown)
+		return vmig_err_set(said, 0, "of all NICs known");
+	return vmig_err_set(said, 0,
+			    "not known of %s: neither defined nor met by this host, so that RARP announces the MAC alone",
+			    unknown);
+}
+
 static const struct vmig_check checks[] = {
 	{ "state", check_state },
 	{ "vmigfs", check_vmigfs },
@@ -80,6 +104,7 @@ static const struct vmig_check checks[] = {
 	{ "migration-network", vmig_check_migration_network },
 	{ "slat", vmig_check_slat },
 	{ "encryption", vmig_check_encryption },
+	{ "addresses", check_addresses },
 	/* Last: what cannot work at all is not worth waiting for. */
 	{ "slot", vmig_check_slot },
 };
@@ -122,6 +147,7 @@ struct json_object *vmig_preflight_setup(const struct vmig_preflight *p)
 	struct json_object *setup = vmig_json_new("setup");
 	const struct vmig_machine *m = p->m;
 	struct vmig_interface interface;
+	struct json_object *learned;
 	char type[VMIG_TYPE_MAX];
 
 	vmig_json_add_string(setup, "vm", m->name);
@@ -131,6 +157,9 @@ struct json_object *vmig_preflight_setup(const struct vmig_preflight *p)
 				       vmig_cpu_state_encode(m->cpu));
 	json_object_object_add(setup, "disks", describe_disks(m->def));
 	json_object_object_add(setup, "bridges", describe_bridges(m->def));
+	learned = vmig_learned_encode(m->def);
+	if (learned)
+		json_object_object_add(setup, "addresses", learned);
 	if (!vmig_interface_find(p->daemon->config->address, &interface, NULL))
 		vmig_json_add_uint(setup, "mtu", interface.mtu);
 	/* Asks anew if the binary has changed. */

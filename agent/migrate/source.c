@@ -41,7 +41,7 @@ static const struct {
 	[VMIG_STEP_DEVICE] = { 30, "the device state did not arrive" },
 	[VMIG_STEP_COMMIT] = { 10, "the other node did not resume the VM" },
 	[VMIG_STEP_DOUBT] = { 0, NULL },
-	[VMIG_STEP_NETWORK] = { 10, "the other node did not announce the VM" },
+	[VMIG_STEP_NETWORK] = { 20, "the other node did not announce the VM" },
 	[VMIG_STEP_FAIL] = { 0, NULL },
 };
 
@@ -75,6 +75,9 @@ static void finish(struct vmig_source *s)
 
 	if (s->id)
 		vmig_json_add_uint(o, "migration", s->id);
+	if (!s->error && s->m->acks.n)
+		json_object_object_add(o, "network",
+				       vmig_acks_encode(&s->m->acks));
 	if (s->error)
 		snprintf(message, sizeof(message), "%s", s->reason);
 	else
@@ -424,9 +427,7 @@ static void on_message(void *arg, const char *type, struct json_object *msg)
 	} else if (!strcmp(type, "committed")) {
 		vmig_commit_heard(s, msg);
 	} else if (!strcmp(type, "announced")) {
-		s->announced = s->step >= VMIG_STEP_COMMIT;
-		if (s->step == VMIG_STEP_NETWORK)
-			vmig_source_committed(s);
+		vmig_network_announced(s, msg);
 	} else if (!strcmp(type, "aborted") && s->step == VMIG_STEP_COMMIT) {
 		vmig_commit_aborted(s, reason);
 	} else if (!strcmp(type, "refused") || !strcmp(type, "failed")) {

@@ -215,6 +215,9 @@ void vmig_commit_doubt(struct vmig_source *s, const char *fmt, ...)
 void vmig_commit_end(struct vmig_source *s);
 struct json_object *vmig_commit_describe(const struct vmig_source *s);
 
+/* network.c APIs: */
+void vmig_network_announced(struct vmig_source *s, struct json_object *msg);
+
 /* outcome.c APIs: */
 void vmig_outcome_ask(struct vmig_source *s);
 

@@ -79,6 +79,17 @@ size_t vmig_frame_arp(uint8_t frame[VMIG_FRAME_MAX], const uint8_t mac[6],
 			op == VMIG_ARP_REPLY ? mac : nobody, ip);
 }
 
+size_t vmig_frame_tag(uint8_t frame[VMIG_FRAME_MAX], size_t len,
+		      uint16_t protocol, unsigned int vlan)
+{
+	const uint16_t tag[2] = { htons(protocol), htons(vlan) };
+	uint8_t *type = frame + 2 * ETH_ALEN;
+
+	memmove(type + sizeof(tag), type, len - 2 * ETH_ALEN);
+	memcpy(type, tag, sizeof(tag));
+	return len + sizeof(tag);
+}
+
 static uint32_t sum_words(uint32_t sum, const void *data, size_t len)
 {
 	const uint8_t *p = data;

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "net.h"
+#include "vlan.h"
 
 /* One socket a call: calls are rare, and a socket that failed holds nothing. */
 static struct nl_sock *open_route(struct vmig_err *err)
@@ -125,7 +126,8 @@ static int find_bridge(struct nl_sock *sk, const char *bridge,
 			    bridge);
 }
 
-int vmig_bridge_check(const char *bridge, struct vmig_err *err)
+int vmig_bridge_check(const char *bridge, unsigned int vlan,
+		      struct vmig_err *err)
 {
 	struct nl_sock *sk = open_route(err);
 	struct rtnl_link *link;
@@ -137,7 +139,7 @@ int vmig_bridge_check(const char *bridge, struct vmig_err *err)
 	if (!ret)
 		rtnl_link_put(link);
 	nl_socket_free(sk);
-	return ret;
+	return ret || !vlan ? ret : vmig_vlan_check(bridge, err);
 }
 
 /*
@@ -218,12 +220,12 @@ static int enslave(const char *ifname, const char *bridge,
 		ret = nl_error(err, ret, "find tap", ifname);
 		goto out_bridge;
 	}
-	if (rtnl_link_get_master(port) != rtnl_link_get_ifindex(link)) {
-		ret = rtnl_link_enslave(sk, link, port);
-		if (ret)
-			ret = nl_error(err, ret, "join to the bridge tap",
-				       ifname);
-	}
+	/* One that is left over may be in another VLAN: it joins anew. */
+	if (rtnl_link_get_master(port))
+		rtnl_link_release(sk, port);
+	ret = rtnl_link_enslave(sk, link, port);
+	if (ret)
+		ret = nl_error(err, ret, "join to the bridge tap", ifname);
 	rtnl_link_put(port);
 out_bridge:
 	rtnl_link_put(link);
@@ -232,7 +234,7 @@ out_socket:
 	return ret;
 }
 
-int vmig_tap_create(const char *ifname, const char *bridge,
+int vmig_tap_create(const char *ifname, const char *bridge, unsigned int vlan,
 		    struct vmig_err *err)
 {
 	bool existed;
@@ -243,7 +245,7 @@ int vmig_tap_create(const char *ifname, const char *bridge,
 				    "%s is too long for the name of a tap",
 				    ifname);
 	/* Before anything is made, as this is what users get wrong. */
-	ret = vmig_bridge_check(bridge, err);
+	ret = vmig_bridge_check(bridge, vlan, err);
 	if (ret)
 		return ret;
 	existed = if_nametoindex(ifname);
@@ -254,6 +256,8 @@ int vmig_tap_create(const char *ifname, const char *bridge,
 	ret = vmig_link_down(ifname, err);
 	if (!ret)
 		ret = enslave(ifname, bridge, err);
+	if (!ret && vlan)
+		ret = vmig_vlan_join(ifname, bridge, vlan, err);
 	if (ret && !existed)
 		vmig_tap_delete(ifname, NULL);
 	return ret;

@@ -348,7 +348,7 @@ static int make_taps(struct vmig_machine *m, struct vmig_err *err)
 		const struct vmig_nic *nic = &m->def->nics[i];
 
 		vmig_tap_name(m->name, nic->name, tap);
-		ret = vmig_tap_create(tap, nic->bridge, err);
+		ret = vmig_tap_create(tap, nic->bridge, nic->vlan, err);
 		if (ret)
 			return ret;
 	}

@@ -11,11 +11,11 @@
 #include <systemd/sd-event.h>
 
 #include "../definition.h"
+#include "../net/net.h"
 #include "ownership.h"
 #include "processor.h"
 #include "qmp.h"
 
-struct vmig_announce;
 struct vmig_cpu_state;
 struct vmig_daemon;
 struct vmig_resume;
@@ -46,6 +46,7 @@ struct vmig_machine_ops {
  * @running: the guest's vCPUs run, as far as QEMU told
  * @ended: this side decided to end its QEMU; its death is no news
  * @failure: why, if users should know; owned, or NULL
+ * @acks: what became of its last announcement
  * @cleaning: QEMU is dead and its memory still claimed: try again
  * @ops: set by a migration with vmig_machine_use(), else NULL
  * @start_request: answered when QEMU answers, or is dead
@@ -75,6 +76,7 @@ struct vmig_machine {
 	void *ops_arg;
 	struct vmig_resume *resume;
 	struct vmig_announce *announce;
+	struct vmig_acks acks;
 
 	sd_event_source *cleaning;
 	unsigned int clean_tries;

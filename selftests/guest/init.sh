@@ -3,6 +3,7 @@
 #
 # First process of the test guest. The kernel command line says what to do:
 #   ip=ADDR/LEN gw=ADDR ip6=ADDR/LEN	address of eth0; without one it has none
+#   ip2=ADDR/LEN	address of eth1
 #   vmig.run=NAME,...	memck, tcphold, cpucheck, sh, none (memck,tcphold)
 #   vmig.mem=SIZE	memck: MiB or N% (80%)
 #   vmig.rate=N vmig.mode=MODE	memck: what to dirty (1000 random pages/s)
@@ -73,6 +74,11 @@ start_net()
 	fi
 	if [ -n "$gw" ]; then
 		ip route add default via "$gw" || die "gw=$gw: not reachable by ip=$ip"
+	fi
+	ip2=$(param ip2 "")
+	if [ -n "$ip2" ]; then
+		ip addr add "$ip2" dev eth1 || die "ip2=$ip2: no address"
+		ip link set eth1 up || die "eth1 does not come up"
 	fi
 }
 

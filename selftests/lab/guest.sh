@@ -51,7 +51,7 @@ guest_define()
 		[nic lan]
 		mac = $guest_mac
 		bridge = br0
-		addresses = $guest_ip
+		${GUEST_ADDRESSES-addresses = $guest_ip}
 		${3-}
 	END
 	agent "$1" vm define "/mnt/share/$guest.ini"

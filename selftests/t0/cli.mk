@@ -24,8 +24,26 @@ nl_parse_test-srcs := selftests/t0/nl_parse_test.c agent/nl_parse.c
 nl_parse_test-flags := $(CLI_FLAGS)
 nl_parse_test-libs := $(shell pkg-config --libs libnl-genl-3.0)
 
+NET_SRCS := agent/net/announce.c agent/net/frame.c agent/net/link.c \
+	agent/net/neighbours.c agent/net/vlan.c agent/net/witness.c \
+	agent/definition.c agent/keyfile.c agent/value.c agent/err.c \
+	$(patsubst $(TOP)/%,%,$(wildcard $(TOP)/agent/cpu/*.c))
+NET_LIBS := $(shell pkg-config --libs libnl-route-3.0 libsystemd json-c) -linih
+
 TESTS += announce_test
-announce_test-srcs := selftests/t0/announce_test.c agent/net/announce.c \
-	agent/net/frame.c agent/net/link.c agent/err.c
+announce_test-srcs := selftests/t0/announce_test.c $(NET_SRCS)
 announce_test-flags := $(CLI_FLAGS)
-announce_test-libs := $(shell pkg-config --libs libnl-route-3.0 libsystemd)
+announce_test-libs := $(NET_LIBS)
+
+TESTS += witness_test
+witness_test-srcs := selftests/t0/witness_test.c $(NET_SRCS)
+witness_test-flags := $(CLI_FLAGS)
+witness_test-libs := $(NET_LIBS)
+
+TESTS += network_test
+network_test-srcs := selftests/t0/network_test.c agent/net/encode.c \
+	agent/cluster/message.c agent/definition.c agent/keyfile.c \
+	agent/value.c agent/err.c \
+	$(patsubst $(TOP)/%,%,$(wildcard $(TOP)/agent/cpu/*.c))
+network_test-flags := $(CLI_FLAGS)
+network_test-libs := $(NET_LIBS)

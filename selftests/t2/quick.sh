@@ -32,6 +32,7 @@ migration_fails "QEMU of VM $guest"
 runs_on a
 
 step "a new agent in the middle lets it run on"
+# shellcheck disable=SC2016 # for the shell there
 at a '"state":"precopy"' 'kill -KILL $agent'
 migration_begin a b --quick
 met
