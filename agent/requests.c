@@ -281,7 +281,7 @@ static void handle_announce(struct vmig_daemon *daemon,
 	a->m = m;
 	a->request = request->id;
 	/* Announcing a VM that runs elsewhere would lead its traffic here. */
-	if (m->pidfd < 0 || m->incoming)
+	if (m->pidfd < 0 || m->incoming || !m->running)
 		ret = vmig_err_set(&err, EINVAL, "VM %s does not run here",
 				   m->name);
 	else if (m->announce)

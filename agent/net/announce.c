@@ -280,6 +280,15 @@ void vmig_announce_stop(struct vmig_announce *a)
 	free(a);
 }
 
+void vmig_announce_cancel(struct vmig_announce *a, const char *why)
+{
+	struct vmig_err err;
+	int ret = vmig_err_set(&err, ECANCELED, "%s", why);
+
+	if (a)
+		finish(a, ret, &err);
+}
+
 /* A NIC without is announced in all rounds. */
 static int add_witness(struct announced *nic, struct vmig_err *err)
 {

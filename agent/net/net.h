@@ -119,6 +119,11 @@ int vmig_announce_start(struct sd_event *event,
 			struct vmig_announce **announce, struct vmig_err *err);
 /* End it early; @done is not called any more. NULL is allowed. */
 void vmig_announce_stop(struct vmig_announce *announce);
+/*
+ * End it early because of @why, a sentence; @done is called with -ECANCELED
+ * before this returns. NULL is allowed.
+ */
+void vmig_announce_cancel(struct vmig_announce *announce, const char *why);
 
 /* frame.c APIs: pure; each returns the frame's length. */
 

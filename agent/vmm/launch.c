@@ -116,6 +116,7 @@ void vmig_machine_end(struct vmig_machine *m)
 {
 	int ret = clean(m);
 
+	vmig_announce_cancel(m->announce, "the VM has ended");
 	m->ended = true;
 	m->cleaning = sd_event_source_disable_unref(m->cleaning);
 	if (ret == -EBUSY && m->clean_tries++ < CLEAN_TRIES) {
@@ -222,10 +223,13 @@ static void on_event(void *arg, const char *name, struct json_object *data)
 {
 	struct vmig_machine *m = arg;
 
-	if (!strcmp(name, "STOP"))
+	if (!strcmp(name, "STOP")) {
 		m->running = false;
-	else if (!strcmp(name, "RESUME"))
+		/* It may run elsewhere next. */
+		vmig_announce_cancel(m->announce, "the VM stands still");
+	} else if (!strcmp(name, "RESUME")) {
 		m->running = true;
+	}
 	if (m->ops)
 		m->ops->event(m->ops_arg, name, data);
 }

@@ -268,6 +268,20 @@ TEST_F(net, stop)
 	vmig_announce_stop(NULL);
 }
 
+/* As when the VM stops: whoever waits is told. */
+TEST_F(net, cancel)
+{
+	ASSERT_EQ(0, vmig_announce_start(self->event, self->def, on_done, self,
+					 &self->announce, &err));
+	ASSERT_LT(0, sd_event_run(self->event, 1000000));
+	vmig_announce_cancel(self->announce, "the VM stands still");
+	EXPECT_EQ(1, self->done);
+	EXPECT_EQ(-ECANCELED, self->error);
+	EXPECT_STREQ("the VM stands still", err.text);
+	EXPECT_EQ(1, self->acks.nic[0].rounds);
+	vmig_announce_cancel(NULL, "");
+}
+
 TEST_F(net, no_bridge)
 {
 	strcpy(self->def->nics[0].bridge, "br9");
