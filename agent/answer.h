@@ -74,7 +74,16 @@
  *			       "seconds": 4}]},
  *	 "queue": [{"position": 1, "vm": "web2", "node": "b", "seconds": 3,
  *		    "why": "node a is busy: ..."}],
+ *	 "draining": true,
+ *	 "drain": {"state": "stuck", "stopped": ["db1"],
+ *		   "vms": [{"vm": "web3", "state": "stayed", "node": "b",
+ *			    "whys": [{"node": "b", "why": "..."}]}]},
  *	 "peers": [{"name": "b", "address": "10.77.0.2", "port": 4947}]}
+ *
+ *	drain.state: "none", "draining", "drained", "stuck" (VMs are left),
+ *	"returning", "returned", "incomplete" (VMs did not come back). A VM's:
+ *	"waits", "asks", "checks", "moves", "moved", "stayed", "gone" (it ended,
+ *	or is elsewhere); whys is left out where it would be too long.
  *
  *	memory_room is what is left when every VM has touched all of its own.
  *
@@ -82,7 +91,9 @@
  *	{"node": "a", "nodes": [..., {"node": "c", "address": "10.77.0.3",
  *				      "port": 4947, "silent": "why"}]}
  *
- *	Each as in node-show, without page_size, queue and peers.
+ *	Each as in node-show, without page_size, queue, drain and peers.
+ *
+ * node-drain, node-undrain: as node-show, of the node that it has begun on.
  *
  * check:
  *	{"vm": "web1", "node": "b", "possible": false,

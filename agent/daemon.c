@@ -19,6 +19,7 @@
 #include "cluster/nodes.h"
 #include "cluster/tls.h"
 #include "daemon.h"
+#include "drain/drain.h"
 #include "migrate/destination.h"
 #include "migrate/queue.h"
 #include "migrate/recover.h"
@@ -192,6 +193,8 @@ static int setup(struct vmig_daemon *daemon, struct vmig_err *err)
 	daemon->types = vmig_types_open(daemon->event, config->qemu);
 	ret = vmig_queue_open(daemon, err);
 	if (!ret)
+		ret = vmig_drain_open(daemon, err);
+	if (!ret)
 		ret = vmig_store_folders(daemon, err);
 	if (!ret)
 		ret = vmig_nl_open(&daemon->nl, err);
@@ -243,6 +246,7 @@ int vmig_daemon_run(const struct vmig_config *config)
 		return 1;
 	}
 	vmig_recover(daemon);
+	vmig_drain_resume(daemon);
 	vmig_log("node %s listens on %s port %u, %s", config->node,
 		 config->address, config->port, config->tls ?
 		 vmig_tls_describe(config->tls) : "insecurely");

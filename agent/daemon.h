@@ -17,6 +17,7 @@
 #include "nl.h"
 
 struct vmig_checkup;
+struct vmig_drain;
 struct vmig_incoming;
 struct vmig_machine;
 struct vmig_nodes;
@@ -35,6 +36,7 @@ struct vmig_daemon {
 	struct vmig_nodes *nodes;
 	struct vmig_types *types;
 	struct vmig_queue *queue;
+	struct vmig_drain *drain;
 	struct vmig_listener *listener;
 	LIST_HEAD(, vmig_machine) machines;
 	LIST_HEAD(, vmig_source) sources;

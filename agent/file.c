@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -34,6 +35,31 @@ int vmig_file_write(const char *path, const char *text, struct vmig_err *err)
 		unlink(scratch);
 	}
 	close(fd);
+	return ret;
+}
+
+int vmig_file_read(const char *path, size_t max, char **text,
+		   struct vmig_err *err)
+{
+	FILE *file = fopen(path, "re");
+	size_t n;
+	int ret;
+
+	if (!file)
+		return vmig_err_set(err, errno, "%s: %s", path,
+				    strerror(errno));
+	*text = malloc(max + 1);
+	if (!*text)
+		abort();	/* a daemon without memory is restarted */
+	n = fread(*text, 1, max + 1, file);
+	ret = ferror(file) ? vmig_err_set(err, EIO, "%s cannot be read", path) :
+	      n > max ? vmig_err_set(err, EFBIG, "%s: more than %zu bytes",
+				     path, max) : 0;
+	fclose(file);
+	if (ret)
+		free(*text);
+	else
+		(*text)[n] = '\0';
 	return ret;
 }
 

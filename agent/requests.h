@@ -56,6 +56,10 @@ void vmig_request_node_show(struct vmig_daemon *daemon,
 			    const struct vmig_request *request);
 void vmig_request_node_list(struct vmig_daemon *daemon,
 			    const struct vmig_request *request);
+void vmig_request_node_drain(struct vmig_daemon *daemon,
+			     const struct vmig_request *request);
+void vmig_request_node_undrain(struct vmig_daemon *daemon,
+			       const struct vmig_request *request);
 /* This node, as node-show tells it. */
 struct json_object *vmig_node_describe(struct vmig_daemon *daemon);
 

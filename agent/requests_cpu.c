@@ -9,6 +9,7 @@
 
 #include "cluster/message.h"
 #include "cluster/nodes.h"
+#include "migrate/preflight.h"
 #include "nl_cpuid.h"
 #include "requests.h"
 #include "vmm/machine.h"
@@ -57,12 +58,28 @@ static uint64_t bit_of(struct vmig_daemon *daemon, const char *name)
 	return peer ? 1ULL << (peer - daemon->config->peers) : 0;
 }
 
+static bool refuse_draining(struct vmig_daemon *daemon,
+			    const struct vmig_request *request)
+{
+	struct vmig_preflight p = { .daemon = daemon };
+	struct vmig_err err;
+	int ret = vmig_check_draining(&p, &err);
+
+	if (ret < 0)
+		vmig_request_fail(daemon, request->id, ret, &err);
+	return ret < 0;
+}
+
 static void start(struct vmig_daemon *daemon,
 		  const struct vmig_request *request)
 {
 	struct vmig_machine *m = vmig_request_machine(daemon, request);
 
-	if (m)
+	if (!m)
+		return;
+	if (refuse_draining(daemon, request))
+		m->start_request = 0;
+	else
 		vmig_ownership_start(m);
 }
 
@@ -91,7 +108,8 @@ void vmig_request_start(struct vmig_daemon *daemon,
 	struct vmig_err err;
 	int ret;
 
-	if (!m || refuse_leaving(daemon, request, m))
+	if (!m || refuse_leaving(daemon, request, m) ||
+	    refuse_draining(daemon, request))
 		return;
 	if (m->pidfd >= 0 || m->ops || m->start_request) {
 		ret = vmig_err_set(&err, EBUSY, "VM %s is %s already", m->name,

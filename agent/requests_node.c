@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Requests about nodes; those about other nodes ask them. */
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 
 #include "cluster/errand.h"
 #include "cluster/message.h"
+#include "drain/drain.h"
 #include "migrate/queue.h"
 #include "migrate/room.h"
 #include "migrate/slot.h"
@@ -67,6 +69,8 @@ struct json_object *vmig_node_describe(struct vmig_daemon *daemon)
 	add_machines(daemon, o);
 	json_object_object_add(o, "slot", vmig_slot_describe(daemon));
 	json_object_object_add(o, "queue", vmig_queue_describe(daemon));
+	vmig_json_add_bool(o, "draining", vmig_drain_is_on(daemon));
+	json_object_object_add(o, "drain", vmig_drain_describe(daemon));
 	json_object_object_add(o, "peers", describe_peers(config));
 	json_object_object_add(o, "refused", vmig_refusal_json(
 		vmig_listener_refusals(daemon->listener)));
@@ -127,25 +131,63 @@ static struct waiting *wait_for(struct vmig_daemon *daemon,
 	return w;
 }
 
-void vmig_request_node_show(struct vmig_daemon *daemon,
-			    const struct vmig_request *request)
+/* True if the request is about a peer, and is answered when that answers. */
+static bool ask_peer(struct vmig_daemon *daemon,
+		     const struct vmig_request *request, const char *op)
 {
-	const struct vmig_config *config = daemon->config;
 	const struct vmig_peer *peer;
 	struct vmig_err err;
 	int ret;
 
-	if (!*request->node || !strcmp(request->node, config->node)) {
-		vmig_request_tell(daemon, request->id,
-				  vmig_node_describe(daemon));
-		return;
-	}
+	if (!*request->node || !strcmp(request->node, daemon->config->node))
+		return false;
 	ret = vmig_source_find_peer(daemon, request->node, &peer, &err);
 	if (ret)
 		vmig_request_fail(daemon, request->id, ret, &err);
 	else
-		vmig_errand_start(daemon, peer, "node", NULL, NODE_LIMIT_S,
+		vmig_errand_start(daemon, peer, op, NULL, NODE_LIMIT_S,
 				  on_shown, wait_for(daemon, request));
+	return true;
+}
+
+void vmig_request_node_show(struct vmig_daemon *daemon,
+			    const struct vmig_request *request)
+{
+	if (!ask_peer(daemon, request, "node"))
+		vmig_request_tell(daemon, request->id,
+				  vmig_node_describe(daemon));
+}
+
+/* Begun is begun: node-show tells how far it is. */
+static void answer_begun(struct vmig_daemon *daemon,
+			 const struct vmig_request *request, int ret,
+			 const struct vmig_err *err)
+{
+	if (ret)
+		vmig_request_fail(daemon, request->id, ret, err);
+	else
+		vmig_request_tell(daemon, request->id,
+				  vmig_node_describe(daemon));
+}
+
+void vmig_request_node_drain(struct vmig_daemon *daemon,
+			     const struct vmig_request *request)
+{
+	struct vmig_err err;
+
+	if (!ask_peer(daemon, request, "drain"))
+		answer_begun(daemon, request, vmig_drain_start(daemon, &err),
+			     &err);
+}
+
+void vmig_request_node_undrain(struct vmig_daemon *daemon,
+			       const struct vmig_request *request)
+{
+	struct vmig_err err;
+
+	if (!ask_peer(daemon, request, "undrain"))
+		answer_begun(daemon, request, vmig_drain_end(daemon, &err),
+			     &err);
 }
 
 static void put_waiting(struct waiting *w)

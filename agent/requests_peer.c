@@ -11,8 +11,12 @@
 
 #include "cluster/conn.h"
 #include "cluster/message.h"
+#include "drain/drain.h"
+#include "keyfile.h"
 #include "migrate/preflight.h"
+#include "migrate/queue.h"
 #include "requests.h"
+#include "vmm/machine.h"
 #include "vmm/types.h"
 
 #define RETRY_US	(100 * 1000ULL)
@@ -22,6 +26,7 @@
 /**
  * struct caller - a peer that asks
  * @conn: NULL once it is gone
+ * @moving: a VM is being sent to it, and its end will be told
  * @limit: until it has said what it wants; then until that can be answered
  * @msg: what it wants, while that is put off; owned
  */
@@ -31,6 +36,7 @@ struct caller {
 	char node[VMIG_NAME_MAX + 1];
 	sd_event_source *limit;
 	struct json_object *msg;
+	bool moving;
 };
 
 static void free_caller(struct caller *c)
@@ -90,12 +96,109 @@ static int on_types(sd_event_source *source, uint64_t usec, void *arg)
 	return 0;
 }
 
+static void handle_drain(struct caller *c, struct json_object *msg)
+{
+	struct vmig_err err;
+
+	(void)msg;
+	vmig_log("node %s asks to drain this node", c->node);
+	if (vmig_drain_start(c->daemon, &err))
+		refuse(c, err.text);
+	else
+		answer(c, vmig_node_describe(c->daemon));
+}
+
+static void handle_undrain(struct caller *c, struct json_object *msg)
+{
+	struct vmig_err err;
+
+	(void)msg;
+	vmig_log("node %s asks to end the drain of this node", c->node);
+	if (vmig_drain_end(c->daemon, &err))
+		refuse(c, err.text);
+	else
+		answer(c, vmig_node_describe(c->daemon));
+}
+
+static void tell_moved(struct caller *c, const char *what, const char *text)
+{
+	struct json_object *o = vmig_json_new(NULL);
+
+	if (what)
+		vmig_json_add_bool(o, what, true);
+	if (text)
+		vmig_json_add_string(o, "text", text);
+	answer(c, o);
+}
+
+static void on_moved(void *arg, int error, bool busy, const char *message,
+		     const char *data)
+{
+	struct caller *c = arg;
+
+	(void)busy;
+	(void)data;
+	c->moving = false;
+	if (c->conn)
+		tell_moved(c, NULL, error ? message : NULL);
+	else
+		free_caller(c);
+}
+
+/* Why @m is not one that can be sent back; NULL if it is. */
+static const char *find_whereabouts(const struct vmig_machine *m)
+{
+	if (!m || vmig_machine_is_leaving(m))
+		return "the VM is not there any more";
+	if (m->pidfd < 0)
+		return "the VM is stopped there";
+	return NULL;
+}
+
+/* To the caller and nowhere else. */
+static void handle_migrate_back(struct caller *c, struct json_object *msg)
+{
+	struct vmig_request request = {
+		.op = VMIG_REQUEST_OP_MIGRATE,
+		.wait = true,
+	};
+	const char *vm = vmig_json_string(msg, "vm");
+	struct vmig_machine *m;
+	struct vmig_err err;
+	const char *why;
+
+	if (!vm || vmig_name_check("VM", vm, &err)) {
+		refuse(c, "the request names no VM");
+		return;
+	}
+	m = vmig_machine_find(c->daemon, vm);
+	why = find_whereabouts(m);
+	if (why) {
+		tell_moved(c, "gone", why);
+		return;
+	}
+	if (m->ops || vmig_queue_check(c->daemon, vm, NULL)) {
+		tell_moved(c, "busy", "the VM is being migrated already");
+		return;
+	}
+	strcpy(request.vm, vm);
+	strcpy(request.node, c->node);
+	c->moving = true;
+	if (!vmig_queue_add(c->daemon, &request, on_moved, c, &err))
+		return;
+	c->moving = false;
+	refuse(c, err.text);
+}
+
 static const struct {
 	const char *op;
 	void (*handle)(struct caller *c, struct json_object *msg);
 } ops[] = {
 	{ "node", handle_node },
 	{ "check", handle_check },
+	{ "drain", handle_drain },
+	{ "undrain", handle_undrain },
+	{ "migrate-back", handle_migrate_back },
 };
 
 static void on_message(void *arg, const char *type, struct json_object *msg)
@@ -118,8 +221,13 @@ static void on_message(void *arg, const char *type, struct json_object *msg)
 
 static void on_closed(void *arg, const char *why)
 {
+	struct caller *c = arg;
+
 	(void)why;
-	free_caller(arg);
+	vmig_conn_close(c->conn);
+	c->conn = NULL;
+	if (!c->moving)
+		free_caller(c);
 }
 
 static const struct vmig_conn_ops conn_ops = {

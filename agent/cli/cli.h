@@ -33,6 +33,8 @@ int vmig_cmd_monitor(int argc, char **argv);
 int vmig_cmd_announce(int argc, char **argv);
 int vmig_cmd_node_show(int argc, char **argv);
 int vmig_cmd_node_list(int argc, char **argv);
+int vmig_cmd_node_drain(int argc, char **argv);
+int vmig_cmd_node_undrain(int argc, char **argv);
 int vmig_cmd_check(int argc, char **argv);
 int vmig_cmd_cpu_show(int argc, char **argv);
 int vmig_cmd_cpu_baseline(int argc, char **argv);

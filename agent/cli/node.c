@@ -141,6 +141,10 @@ static void print_node(struct json_object *node)
 	printf("vms      %s, of which %s run\n",
 	       vmig_document_text(node, "vms"),
 	       vmig_document_text(node, "vms_running"));
+	if (vmig_document_flag(node, "draining"))
+		printf("drained  no VM starts or arrives here; state: %s\n",
+		       vmig_document_text(vmig_document_object(node, "drain"),
+					  "state"));
 	print_holders(node);
 	vmig_queue_print(node, NULL);
 	for (i = 0; i < vmig_document_length(peers); i++) {

@@ -22,7 +22,7 @@
 #include "../net/net.h"
 #include "../vmm/machine.h"
 #include "destination.h"
-#include "queue.h"
+#include "slot.h"
 
 /* What may hinder QEMU, as a lock that another one still has, is soon over. */
 #define CONT_AGAIN_US (200 * 1000ULL)
@@ -63,7 +63,7 @@ void vmig_incoming_destroy(struct vmig_incoming *in)
 
 	LIST_REMOVE(in, entry);
 	if (in->m)
-		vmig_queue_kick(in->daemon);
+		vmig_slot_freed(in->daemon);
 	sd_event_source_disable_unref(in->limit);
 	vmig_conn_close(in->control);
 	json_object_put(in->setup);

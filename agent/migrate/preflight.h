@@ -106,6 +106,8 @@ int vmig_check_migration_network(struct vmig_preflight *p,
 int vmig_check_same_subnet(struct vmig_preflight *p, struct vmig_err *said);
 int vmig_check_slat(struct vmig_preflight *p, struct vmig_err *said);
 int vmig_check_encryption(struct vmig_preflight *p, struct vmig_err *said);
+/* For those that would add a VM to this node. */
+int vmig_check_draining(struct vmig_preflight *p, struct vmig_err *said);
 int vmig_check_slot(struct vmig_preflight *p, struct vmig_err *said);
 
 #endif /* VMIG_PREFLIGHT_H */

@@ -209,6 +209,7 @@ static void run_devices(struct vmig_preflight *p)
 }
 
 static const struct vmig_check checks[] = {
+	{ "draining", vmig_check_draining },
 	{ "processor", check_processor },
 	{ "memory", check_memory },
 	{ "vmigfs", check_vmigfs },

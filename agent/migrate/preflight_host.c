@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "../cluster/ktls.h"
+#include "../drain/drain.h"
 #include "../net/interface.h"
 #include "../vmm/machine.h"
 #include "preflight.h"
@@ -120,7 +121,18 @@ int vmig_check_encryption(struct vmig_preflight *p, struct vmig_err *said)
 	return ret ? ret : vmig_err_set(said, 0, "TLS 1.3 in the kernel");
 }
 
+int vmig_check_draining(struct vmig_preflight *p, struct vmig_err *said)
+{
+	const char *node = p->daemon->config->node;
+
+	if (!vmig_drain_is_on(p->daemon))
+		return VMIG_CHECK_NONE;
+	return vmig_err_set(said, EBUSY,
+			    "node %s is drained: no VM starts or arrives there before `vmig-agent node undrain %s`",
+			    node, node);
+}
+
 int vmig_check_slot(struct vmig_preflight *p, struct vmig_err *said)
 {
-	return vmig_slot_check(p->daemon, p->peer, said);
+	return vmig_slot_check(p->daemon, p->m, p->peer, said);
 }

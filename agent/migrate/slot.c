@@ -7,8 +7,10 @@
 #include <json-c/json.h>
 
 #include "../cluster/message.h"
+#include "../drain/drain.h"
 #include "../vmm/machine.h"
 #include "destination.h"
+#include "queue.h"
 #include "slot.h"
 #include "source.h"
 
@@ -28,9 +30,11 @@ static bool source_holds(const struct vmig_source *s)
 	return s->step != VMIG_STEP_DOUBT;
 }
 
-static bool incoming_holds(const struct vmig_incoming *in)
+/* From its "setup" on, but not for the very one that is being checked. */
+static bool incoming_holds(const struct vmig_incoming *in,
+			   const struct vmig_machine *m)
 {
-	return in->step != VMIG_IN_VISIT && in->m;
+	return in->m && in->m != m;
 }
 
 /*
@@ -46,7 +50,8 @@ static bool gives_way(const struct vmig_source *s, const char *peer)
 }
 
 /* The @i-th holder; false if there are fewer. */
-static bool find_holder(struct vmig_daemon *daemon, const char *peer,
+static bool find_holder(struct vmig_daemon *daemon,
+			const struct vmig_machine *m, const char *peer,
 			unsigned int i, struct holder *holder)
 {
 	const struct vmig_incoming *in;
@@ -60,7 +65,7 @@ static bool find_holder(struct vmig_daemon *daemon, const char *peer,
 		return true;
 	}
 	LIST_FOREACH(in, &daemon->incomings, entry) {
-		if (!incoming_holds(in) || i--)
+		if (!incoming_holds(in, m) || i--)
 			continue;
 		*holder = (struct holder){ in->m->name, in->node,
 					   daemon->config->node, in->since };
@@ -69,26 +74,32 @@ static bool find_holder(struct vmig_daemon *daemon, const char *peer,
 	return false;
 }
 
-int vmig_slot_check(struct vmig_daemon *daemon, const char *peer,
-		    struct vmig_err *err)
+int vmig_slot_check(struct vmig_daemon *daemon, const struct vmig_machine *m,
+		    const char *peer, struct vmig_err *err)
 {
 	const struct vmig_config *config = daemon->config;
 	unsigned int n = 0;
 	struct holder h;
 
-	while (find_holder(daemon, peer, n, &h))
+	while (find_holder(daemon, m, peer, n, &h))
 		n++;
 	if (n < config->live_migrations)
 		return vmig_err_set(err, 0, "%u of %u in use", n,
 				    config->live_migrations);
 	/* The last one found has been there the longest. */
-	find_holder(daemon, peer, n - 1, &h);
+	find_holder(daemon, m, peer, n - 1, &h);
 	return vmig_err_set(err, EBUSY,
 			    "node %s is busy: VM %s moves from node %s to node %s since %llu s, and live-migrations = %u in its agent.conf; migrate --wait waits",
 			    config->node, h.vm, h.from, h.to,
 			    (unsigned long long)(vmig_daemon_now(daemon) -
 						 h.since) / 1000000,
 			    config->live_migrations);
+}
+
+void vmig_slot_freed(struct vmig_daemon *daemon)
+{
+	vmig_queue_kick(daemon);
+	vmig_drain_kick(daemon);
 }
 
 struct json_object *vmig_slot_describe(struct vmig_daemon *daemon)
@@ -99,7 +110,7 @@ struct json_object *vmig_slot_describe(struct vmig_daemon *daemon)
 	unsigned int i;
 
 	vmig_json_add_uint(slot, "limit", daemon->config->live_migrations);
-	for (i = 0; find_holder(daemon, NULL, i, &h); i++) {
+	for (i = 0; find_holder(daemon, NULL, NULL, i, &h); i++) {
 		o = vmig_json_new(NULL);
 		vmig_json_add_string(o, "vm", h.vm);
 		vmig_json_add_string(o, "from", h.from);

@@ -19,6 +19,7 @@
 #include "../cluster/token.h"
 #include "../vmm/machine.h"
 #include "queue.h"
+#include "slot.h"
 #include "source.h"
 
 /*
@@ -56,7 +57,7 @@ static void destroy(struct vmig_source *s)
 	vmig_preflight_forget(&s->preflight);
 	vmig_preflight_exit(&s->preflight);
 	vmig_commit_end(s);
-	vmig_queue_kick(s->daemon);
+	vmig_slot_freed(s->daemon);
 	vmig_machine_use(s->m, NULL, NULL);
 	if (s->dead)
 		vmig_machine_end(s->m);
