@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Leases in files on a file system that nodes share for real: c is an NFS 4
-# server, a and b are nodes. 9p, which hosts share otherwise, has no locks.
+# server, a and b are nodes.
 # shellcheck source=selftests/t2/lib.sh
 . "${0%/*}/lib.sh"
+# shellcheck source=selftests/t2/nfs.sh
+. "${0%/*}/nfs.sh"
 
 driver=$TOP/build/selftests/t2/bin/lease_driver
 image=/tmp/nfs/web1.img
@@ -27,23 +29,10 @@ step "two nodes see a file system of a third"
 "$LAB_TOOL" stop
 "$LAB_TOOL" start --bare "a:$KERNEL_A:mem=768M" "b:$KERNEL_B:mem=768M" \
 	"c:$KERNEL_A:mem=768M" 2>&1 | sed 's/^/# /' || fail "the hosts did not start"
-# A node that is gone keeps its locks for 10 s, not for 90.
-on c "
-	set -e
-	exec >/dev/null
-	modprobe nfsd
-	mount -t nfsd nfsd /proc/fs/nfsd
-	mkdir -p /tmp/share /run/rpc_pipefs
-	mount -t tmpfs none /tmp/share
-	echo 10 >/proc/fs/nfsd/nfsv4leasetime
-	echo 10 >/proc/fs/nfsd/nfsv4gracetime
-	exportfs -i -o rw,no_root_squash,fsid=0,no_subtree_check '*:/tmp/share'
-	rpc.mountd --no-nfs-version 3
-	rpc.nfsd --no-nfs-version 3 2
-	touch /tmp/share/web1.img"
+nfs_server c
+on c "touch /tmp/share/web1.img"
 for host in a b; do
-	on $host "modprobe nfsv4 && mkdir /tmp/nfs &&
-		mount -t nfs4 -o vers=4.2,timeo=50 10.77.0.3:/ /tmp/nfs"
+	nfs_mount $host 10.77.0.3
 done
 
 step "a takes the lease, b is told so, and takes it over from a"
