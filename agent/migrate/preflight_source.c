@@ -37,6 +37,29 @@ static int check_state(struct vmig_preflight *p, struct vmig_err *said)
 	return vmig_err_set(said, 0, "running");
 }
 
+/* As it was last read; it is read again when a migration begins. */
+static int check_lease(struct vmig_preflight *p, struct vmig_err *said)
+{
+	const struct vmig_machine *m = p->m;
+	const struct vmig_ownership *lease = &m->lease;
+
+	if (!vmig_ownership_is_used(m) && m->def->ndisks)
+		return vmig_err_set(said, 0,
+				    "none: nothing keeps two nodes from running VM %s on the same disks; see lease = in vmig-vm(5)",
+				    m->name);
+	if (!vmig_ownership_is_used(m) || m->pidfd < 0)
+		return VMIG_CHECK_NONE;
+	if (!lease->known)
+		return vmig_err_set(said, 0, "%s, not read yet", m->def->lease);
+	if (!lease->held)
+		return vmig_err_set(said, EBUSY,
+				    "VM %s runs here, and %s%s holds its lease: see vmig-agent vm recover %s",
+				    m->name, *lease->record.holder ? "node " :
+				    "nobody", lease->record.holder, m->name);
+	return vmig_err_set(said, 0, "%s, epoch %llu", m->def->lease,
+			    (unsigned long long)lease->record.epoch);
+}
+
 /* What QEMU has mapped is what the kernel calls this VM's memory. */
 static int check_vmigfs(struct vmig_preflight *p, struct vmig_err *said)
 {
@@ -99,6 +122,7 @@ static int check_addresses(struct vmig_preflight *p, struct vmig_err *said)
 
 static const struct vmig_check checks[] = {
 	{ "state", check_state },
+	{ "lease", check_lease },
 	{ "vmigfs", check_vmigfs },
 	{ "same-subnet", vmig_check_same_subnet },
 	{ "migration-network", vmig_check_migration_network },

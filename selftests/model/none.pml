@@ -6,9 +6,7 @@
  *
  * One journey from source to destination, and perhaps on from there. The
  * network is as in handoff.pml, only that a question and its answer are one
- * step: they have a connection of their own. TODAY_* is what agent/migrate
- * does now, where the rest of this file goes further; see
- * Documentation/handoff.rst.
+ * step: they have a connection of their own. See Documentation/handoff.rst.
  */
 #ifndef KILLS
 #define KILLS 2		/* agents killed */
@@ -87,15 +85,15 @@ end:	do
 		host[S].step = STEP_PRECOPY }
 	:: atomic { host[S].step == STEP_PRECOPY && host[S].qemu == RUNS &&
 		    host[D].step == IN_INCOMING ->
-		host[S].qemu = STOPPED;
-		said_state = true;
-		host[S].step = STEP_DEVICE }
-	/* First the disk and the kernel's stage STORAGE, then the word. */
-	:: atomic { host[S].step == STEP_DEVICE && said_loaded &&
-		    host[S].qemu == STOPPED ->
 #ifndef BUG_NO_LEAVING
 		leaving = true;
 #endif
+		host[S].qemu = STOPPED;
+		said_state = true;
+		host[S].step = STEP_DEVICE }
+	/* After the disk the kernel's stage STORAGE, then the word. */
+	:: atomic { host[S].step == STEP_DEVICE && said_loaded &&
+		    host[S].qemu == STOPPED ->
 		host[S].kernel = LEAVING_COMMITTING;
 		host[S].step = STEP_COMMIT }
 	:: atomic { host[S].step == STEP_COMMIT && !said_commit ->
@@ -208,12 +206,14 @@ end:	do
 inline find_out()
 {
 	if
-	:: me == S && (host[me].kernel == LEAVING_COMMITTING || leaving) ->
+	/* A kernel that is up knows whether "commit" may have been said. */
+	:: me == S && (host[me].kernel == LEAVING_COMMITTING ||
+	   leaving && host[me].kernel == NONE) ->
 		host[me].step = STEP_DOUBT
 	:: host[me].kernel == ARRIVING_COMMITTING -> host[me].step = IN_RESUME
 	:: host[me].kernel == ARRIVING -> host[me].step = IN_DROP
-	:: me == S && host[me].kernel != LEAVING_COMMITTING && !leaving &&
-	   (host[me].kernel == LEAVING || host[me].qemu == STOPPED) ->
+	:: me == S && (host[me].kernel == LEAVING ||
+	   host[me].kernel == NONE && !leaving && host[me].qemu == STOPPED) ->
 		host[me].step = STEP_FAIL
 	:: else -> host[me].step = IDLE
 	fi

@@ -320,6 +320,7 @@ TEST_F(definition, defaults)
 	EXPECT_STREQ("host", def->cpu_policy);
 	EXPECT_STREQ("", def->kernel);
 	EXPECT_STREQ("", def->extra);
+	EXPECT_STREQ("none", def->lease);
 	EXPECT_EQ(0, def->ndisks);
 	EXPECT_EQ(0, def->nnics);
 }
@@ -344,6 +345,7 @@ TEST_F(definition, full)
 		"\n"
 		"bios = /usr/share/qboot.rom\n"
 		"extra = -device virtio-rng-pci\n"
+		"lease = scsi-pr\n"
 		"[disk root]\n"
 		"path = /srv/web1.qcow2\n"
 		"format = qcow2\n"
@@ -366,6 +368,7 @@ TEST_F(definition, full)
 	EXPECT_STREQ("q35,suppress-vmdesc=on", def->machine);
 	EXPECT_STREQ("console=ttyS0 quiet panic=-1", def->cmdline);
 	EXPECT_STREQ("-device virtio-rng-pci", def->extra);
+	EXPECT_STREQ("scsi-pr", def->lease);
 	ASSERT_EQ(2, def->ndisks);
 	EXPECT_STREQ("root", def->disks[0].name);
 	EXPECT_STREQ("qcow2", def->disks[0].format);
@@ -456,6 +459,10 @@ static const struct bad bad_definitions[] = {
 	  "x:2: vcpus: \"0\" is not a number from 1 to 255" },
 	{ "[vm]\nname = a\ncpu = EPYC\ncpu-policy = cluster\n",
 	  "x: [vm] cpu = EPYC is a model chosen by hand, which goes with cpu-policy = host only: a policy chooses the model itself; remove cpu = or cpu-policy =" },
+	{ "[vm]\nlease = nfs\n",
+	  "x:2: lease: \"nfs\" is not one of: none, lease-file, scsi-pr" },
+	{ "[vm]\nname = a\nlease = lease-file\n",
+	  "x: [vm] lease = lease-file is kept with the VM's shared disks, and it has none: add a [disk NAME] or remove lease =" },
 	{ "[vm]\ncpu-policy = clustr\n",
 	  "x:2: cpu-policy: no processor policy is called \"clustr\" (did you mean cluster?); policies are host, hyperv-r2, hyperv-r2-strict, cluster, x86-64-v2, x86-64-v3, x86-64-v4 and custom:+FEATURE,-FEATURE,..." },
 	{ "[vm]\ncpu-policy = custom:+avx,-avx\n",
