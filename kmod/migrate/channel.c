@@ -67,7 +67,19 @@ static int lost(struct vmig_channel *ch, int err)
 		return vmig_channel_fail(ch, err,
 			"Node %s took longer than %u seconds for a frame on channel %u",
 			node, ch->tcp.limit, ch->index);
+	case -EKEYEXPIRED:
+		return vmig_channel_fail(ch, err,
+			"Channel %u has sent as many records as one TLS key may protect: migrate with more channels",
+			ch->index);
+	case -EBADMSG:
+		return vmig_channel_fail(ch, err,
+			"What came from node %s on channel %u does not decrypt: it was changed on its way, or forged",
+			node, ch->index);
 	default:
+		if (ch->tcp.tls && err == -EIO)
+			return vmig_channel_fail(ch, err,
+				"Node %s sent a TLS alert on channel %u, which is not what it has to say",
+				node, ch->index);
 		return vmig_channel_fail(ch, err,
 			"The connection to node %s broke on channel %u (error %d)",
 			node, ch->index, -err);
@@ -167,6 +179,9 @@ int vmig_channel_send(struct vmig_channel *ch, struct vmig_frame *frame,
 
 	if (frame->type == VMIG_P_CHUNK)
 		len = frame->count * sizeof(struct vmig_wire_run);
+	err = vmig_tcp_check_key(&ch->tcp);
+	if (err)
+		return lost(ch, err);
 	frame->seq = ch->tx_seq++;
 	vmig_wire_encode(frame, &header);
 	ch->torn = true;

@@ -22,6 +22,7 @@
 #include "compat/compat.h"
 #include "compat/splice.h"
 #include "transport/tcp.h"
+#include "transport/tls.h"
 
 /*
  * After the end the rest of a frame, and then a farewell, are given up when the
@@ -54,6 +55,12 @@ static int check_socket(struct socket *sock, struct net *net, u32 fd,
 				   "Socket %u is not connected: connect it before handing it over",
 				   fd);
 		return -ENOTCONN;
+	}
+	if (vmig_tls_is_on(sk) && !vmig_tls_has_keys(sk)) {
+		NL_SET_ERR_MSG_FMT(extack,
+				   "Socket %u has kernel TLS without keys: set TLS_TX and TLS_RX before handing it over",
+				   fd);
+		return -ENOKEY;
 	}
 	return 0;
 }
@@ -98,7 +105,7 @@ static void disown_socket(struct vmig_tcp *tcp)
  *
  * Context: Process context of the task that owns @fd. May sleep.
  * Return: 0; -EBADF or -ENOTSOCK if @fd is no socket, -EPROTOTYPE if not TCP,
- * -EXDEV, -ENOTCONN or -EBUSY as the extack says.
+ * -EXDEV, -ENOTCONN, -ENOKEY or -EBUSY as the extack says.
  */
 int vmig_tcp_attach(struct vmig_tcp *tcp, struct net *net, u32 fd,
 		    bool (*stop)(void *arg), void *arg,
@@ -127,6 +134,7 @@ int vmig_tcp_attach(struct vmig_tcp *tcp, struct net *net, u32 fd,
 	err = own_socket(tcp, fd, extack);
 	if (err)
 		goto err_put;
+	tcp->tls = vmig_tls_is_on(sock->sk);
 	return 0;
 
 err_put:
@@ -241,6 +249,17 @@ static int judge_send(struct vmig_tcp *tcp, ssize_t ret, struct patience *p)
 	if (p->last && ret < 0)
 		schedule_timeout_idle(msecs_to_jiffies(VMIG_TCP_SLICE_MS));
 	return 0;
+}
+
+/**
+ * vmig_tcp_check_key() - May another frame be sent?
+ * @tcp: the connection
+ *
+ * Return: 0, or -EKEYEXPIRED if the TLS key may protect no more than a farewell.
+ */
+int vmig_tcp_check_key(const struct vmig_tcp *tcp)
+{
+	return tcp->tls && vmig_tls_is_spent(tcp->sock->sk) ? -EKEYEXPIRED : 0;
 }
 
 /**
@@ -377,7 +396,8 @@ static int recv_all(struct vmig_tcp *tcp, struct msghdr *msg)
  *
  * Return: 0; -ENODATA if the peer closed before the first byte, -EPIPE if after
  * it; -ECANCELED if stopped, -ETIMEDOUT if nothing came for @tcp's patience,
- * -ETIME if it came too slowly, or TCP's error.
+ * -ETIME if it came too slowly, with TLS -EBADMSG if it was tampered with and
+ * -EIO if it is no data, or TCP's error.
  */
 int vmig_tcp_recv(struct vmig_tcp *tcp, void *buf, size_t len)
 {
@@ -430,6 +450,9 @@ void vmig_tcp_farewell(struct vmig_tcp *tcp, const void *buf, size_t len)
 			break;
 		schedule_timeout_idle(slice);
 	}
+	while (tcp->tls && !vmig_tls_is_flushed(sk) &&
+	       !ask_patience(&patience, sk))
+		schedule_timeout_idle(slice);
 	kernel_sock_shutdown(tcp->sock, SHUT_WR);
 	while (!is_acked(sk) && !ask_patience(&patience, sk))
 		wait_event_idle_timeout(*sk_sleep(sk), is_acked(sk), slice);

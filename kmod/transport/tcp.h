@@ -34,6 +34,7 @@ struct socket;
  * struct vmig_tcp - one end of a connection
  * @sock: referenced by the file it belongs to
  * @stop: tells a waiting thread to give up
+ * @tls: the caller has set kernel TLS on it
  * @patience: seconds without a byte that a call bears; set by the user
  * @limit: seconds that a call may take in all; set by the user
  * @leaving: @stop() was true when something was to be sent
@@ -46,6 +47,7 @@ struct vmig_tcp {
 	struct socket *sock;
 	bool (*stop)(void *arg);
 	void *arg;
+	bool tls;
 	unsigned int patience;
 	unsigned int limit;
 	bool leaving;
@@ -61,6 +63,7 @@ void vmig_tcp_detach(struct vmig_tcp *tcp);
 void vmig_tcp_begin(struct vmig_tcp *tcp);
 
 u32 vmig_tcp_round_trip_us(const struct vmig_tcp *tcp);
+int vmig_tcp_check_key(const struct vmig_tcp *tcp);
 int vmig_tcp_send(struct vmig_tcp *tcp, const void *head, size_t head_len,
 		  const void *body, size_t body_len, bool more);
 int vmig_tcp_send_pages(struct vmig_tcp *tcp, const struct bio_vec *pages,

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Migrations between two nodes on one machine.
 
-PAIR_SRCS := selftests/t1/pair.c selftests/t1/nl.c
+PAIR_SRCS := selftests/t1/pair.c selftests/t1/ktls.c selftests/t1/nl.c
 
 TESTS += migrate_test
 migrate_test-srcs := selftests/t1/migrate_test.c $(PAIR_SRCS)
@@ -34,3 +34,9 @@ migrate_flood_test-srcs := selftests/t1/migrate_flood_test.c \
 	kmod/migrate/runs.c $(PAIR_SRCS)
 migrate_flood_test-flags := -I$(TOP)/selftests/t0/shim -I$(TOP)/kmod
 migrate_flood_test-libs := -lmnl
+
+TESTS += migrate_tls_test
+migrate_tls_test-srcs := selftests/t1/migrate_tls_test.c \
+	selftests/t1/peer.c kmod/migrate/wire.c $(PAIR_SRCS)
+migrate_tls_test-flags := -I$(TOP)/selftests/t0/shim -I$(TOP)/kmod
+migrate_tls_test-libs := -lmnl

@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "ktls.h"
 #include "pair.h"
 
 #define ADDRESS_A	"10.1.1.1"
@@ -240,6 +241,10 @@ int pair_connect(struct pair *pair, unsigned int channels)
 					     SOCK_CLOEXEC);
 		if (pair->b.sockets[i] < 0)
 			return complain("accept");
+		if (getenv("VMIG_TLS") &&
+		    (ktls_set(pair->a.sockets[i], 'a', 'b') ||
+		     ktls_set(pair->b.sockets[i], 'b', 'a')))
+			return complain("kernel TLS; is the module tls there?");
 	}
 	close(listener);
 	return 0;

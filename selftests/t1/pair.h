@@ -68,6 +68,7 @@ void pair_close(struct pair *pair);
 int side_make_vm(struct side *side, size_t size);
 int pair_make_vm(struct pair *pair, size_t size);
 int pair_remove_vm(struct side *side);
+/* With kernel TLS if VMIG_TLS is in the environment. */
 int pair_connect(struct pair *pair, unsigned int channels);
 int pair_enter(const struct side *side);
 /* What netem shall do to the cable, both ways: "delay 150ms". */
