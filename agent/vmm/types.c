@@ -222,11 +222,11 @@ int vmig_types_find(const char *text, const char *machine,
 {
 	const char *name = *machine ? machine : "pc";
 	size_t len = strcspn(name, ","), end;
-	const char *line;
+	const char *line = strstr(text, "Supported machines are:\n");
 
-	if (!strstr(text, "Supported machines are:") || len >= VMIG_TYPE_MAX)
+	if (!line || len >= VMIG_TYPE_MAX)
 		return -ENODATA;
-	for (line = text; *line; line += end + !!line[end]) {
+	for (line = strchr(line, '\n') + 1; *line; line += end + !!line[end]) {
 		end = strcspn(line, "\n");
 		if (end <= len || strncmp(line, name, len) || line[len] != ' ')
 			continue;
