@@ -51,6 +51,7 @@ check: selftests
 bench: modules agent selftests
 	@selftests/bench/run
 	@selftests/bench/cpuid
+	@selftests/bench/ktls
 
 # Minutes and some GiB; `make check` has a part of it.
 model:
@@ -84,7 +85,7 @@ help:
 #:   TIER=0|1|2              one tier: machine, one host, two hosts
 #:   KERNEL=6.1|6.12|debug   one kernel
 #: make bench                the same guest moved by vmig and by QEMU alone;
-#:                           what a CPUID filter costs
+#:                           what a CPUID filter and kernel TLS cost
 #: make model                search the commit protocol with larger bounds
 #: make lint                 sparse, W=1, checkpatch, shellcheck, yamllint
 #: make debug-kernel         build the KASAN + lockdep + kmemleak kernel
