@@ -58,6 +58,10 @@ model:
 	@$(MAKE) -s -j$(JOBS) -C selftests/model O=$(O)/selftests/model more
 	@selftests/model/model_test.sh more
 
+# Hundreds of cases, most of which wait; `make check` has a part of them.
+table: modules-all agent selftests
+	@selftests/agents/run $(T)
+
 lint:
 	@scripts/lint
 
@@ -71,7 +75,7 @@ help:
 	@sed -n 's/^#: \{0,1\}//p' Makefile
 
 .PHONY: all modules modules-all agent selftests deps lab demo check bench model
-.PHONY: lint debug-kernel clean help
+.PHONY: lint table debug-kernel clean help
 
 #: make                      the module for KVER (default: the running kernel
 #:                           if it has headers, else the newest) and the agent
@@ -87,6 +91,8 @@ help:
 #: make bench                the same guest moved by vmig and by QEMU alone;
 #:                           what a CPUID filter and kernel TLS cost
 #: make model                search the commit protocol with larger bounds
+#: make table                all that can go wrong at each message between two
+#:                           agents (T=pattern: some of it)
 #: make lint                 sparse, W=1, checkpatch, shellcheck, yamllint
 #: make debug-kernel         build the KASAN + lockdep + kmemleak kernel
 #: make clean                remove build/

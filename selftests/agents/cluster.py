@@ -7,8 +7,9 @@ import shutil
 import signal
 import subprocess
 
+from guest import Guest, is_alive
 from node import PORT, Failed, Node, sh
-from pair import PASSING, SETTLE_LIMIT, VIOLATIONS, Pair, is_alive
+from pair import PASSING, SETTLE_LIMIT, Pair
 
 DEFINITION = """[vm]
 name = {vm}
@@ -80,25 +81,16 @@ class Cluster:
                       if name.endswith(".log") and
                       not os.path.isdir(os.path.join(self.folder, name)))
 
-    def events(self, vm):
-        """Lines of the VM's stand-ins: (node, pid, event, the line)."""
-        with open(os.path.join(self.folder, vm + ".log"),
-                  encoding="ascii") as file:
-            words = [(line.split(), line) for line in file.read().splitlines()]
-        return [(w[0], int(w[1]), w[2], line) for w, line in words]
+    def guest(self, vm):
+        return Guest(self, vm)
 
     def processes(self, vm):
-        return {pid: node for node, pid, event, _ in self.events(vm)
-                if event == "start" and is_alive(pid)}
+        return self.guest(vm).processes()
 
     def where(self, vm):
         """The node that it runs on; None if that is none or two."""
-        live, runs = self.processes(vm), {}
-        for _, pid, event, _ in self.events(vm):
-            if pid in live and event in ("run", "stop"):
-                runs[pid] = event == "run"
-        found = [live[pid] for pid, running in runs.items() if running]
-        return found[0] if len(found) == 1 else None
+        node = self.guest(vm).runner()
+        return node.name if node else None
 
     def places(self, *vms):
         return "".join(self.where(vm) or "-" for vm in vms)
@@ -120,9 +112,7 @@ class Cluster:
                 if name.startswith(vm):
                     os.unlink(os.path.join(self.folder, name))
         for node in self.nodes.values():
-            await self.wait(30, f"node {node.name} to be clean",
-                            lambda node=node: node.wipe() or
-                            not os.listdir(node.path("memory")))
+            await self.wait(30, f"node {node.name} to be clean", node.wipe)
             node.hide_qemu(False)
         await asyncio.gather(*(n.start() for n in self.nodes.values()))
 
@@ -174,10 +164,8 @@ class Cluster:
                 continue
             where = self.where(vm)
             owners = [n.name for n in self.nodes.values() if n.defines(vm)]
-            # Which migrations ever brought it may be asked for ever.
             left = [(n.name, name) for n in self.nodes.values()
-                    if n.name != where for name in n.leftovers(vm)
-                    if not name.endswith(".arrived")]
+                    if n.name != where for name in n.leftovers(vm)]
             if owners != [where] or left:
                 return f"{vm} runs on {where}, defined on {owners}, " \
                        f"leftovers on {left}"
@@ -185,5 +173,4 @@ class Cluster:
 
     def violations(self):
         return [line for vm in self.vms()
-                for _, _, event, line in self.events(vm)
-                if event in VIOLATIONS]
+                for line in self.guest(vm).violations()]

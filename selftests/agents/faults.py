@@ -2,8 +2,7 @@
 """What goes wrong at a message, and how a case goes on from there."""
 
 import asyncio
-
-from pair import VM
+import os
 
 # What the receiver does with a message is seen by what it says next; if it
 # has nothing to say, it had this long.
@@ -21,7 +20,7 @@ class Attempt:
 
     def __init__(self, pair, row, fault):
         self.pair, self.row, self.fault = pair, row, fault
-        self.source = pair.runner()
+        self.source = pair.vm.runner()
         self.destination = pair.other(self.source)
         self.begun = False
         self.fired = asyncio.Event()
@@ -72,7 +71,7 @@ class Attempt:
         if self.row.prepare:
             self.row.prepare(self)
         mover = asyncio.create_task(
-            self.source.run("migrate", VM, self.destination.name))
+            self.source.run("migrate", self.pair.vm.name, self.destination.name))
         fired = asyncio.create_task(self.fired.wait())
         self.tasks.append(fired)
         await asyncio.wait((mover, fired),
@@ -90,7 +89,7 @@ class Attempt:
         for task in self.tasks:
             task.cancel()
         self.pair.proxy.heal()
-        self.pair.clear_faults()
+        self.pair.vm.clear("@")
         for node in self.pair.nodes.values():
             node.hide_qemu(False)
             if not node.alive():
@@ -111,7 +110,7 @@ def killer(roles, after):
 
 def vmm_killer(role):
     async def fault(attempt, message):
-        attempt.pair.kill_vmm(getattr(attempt, role))
+        attempt.pair.vm.kill(getattr(attempt, role))
         attempt.deliver(message)
     return fault
 
@@ -142,6 +141,19 @@ async def twice(attempt, message):
     attempt.deliver(message)
 
 
+async def storage_away(attempt, message):
+    """Nobody gets at the lease for longer than a request waits."""
+    fd = attempt.pair.vm.lock_lease()
+    attempt.later(UNPLUGGED_S, lambda: os.close(fd))
+    attempt.deliver(message)
+
+
+async def cancelled(attempt, message):
+    """By the user: it may be too late for that."""
+    await attempt.source.run("cancel", attempt.pair.vm.name)
+    attempt.deliver(message)
+
+
 BOTH = ("source", "destination")
 FAULTS = {
     "source-agent-killed-before": killer(BOTH[:1], False),
@@ -155,6 +167,9 @@ FAULTS = {
     "silent": silent,
     "unplugged": unplugged,
     "twice": twice,
+    "cancelled": cancelled,
+    "storage-away": storage_away,
     "source-vmm-killed": vmm_killer("source"),
     "destination-vmm-killed": vmm_killer("destination"),
 }
+LEASE_FAULTS = ("storage-away",)

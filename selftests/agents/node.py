@@ -81,11 +81,12 @@ class Node:
             subprocess.run(command, stderr=subprocess.DEVNULL, check=False)
 
     def wipe(self):
-        """Nothing is left of any VM; the agent is down."""
+        """Nothing is left of any VM; the agent is down. False: try again."""
         for folder in ("vms", "run", "state"):
             shutil.rmtree(self.path(folder), ignore_errors=True)
         for vm in os.listdir(self.path("memory")):
             shutil.rmtree(self.path("memory", vm), ignore_errors=True)
+        return not os.listdir(self.path("memory"))
 
     def hide_qemu(self, hidden):
         """Without it the node refuses what arrives."""
@@ -148,10 +149,14 @@ class Node:
     def defines(self, vm):
         return os.path.exists(self.path("vms", vm + ".ini"))
 
+    def leaves(self, vm):
+        return os.path.exists(self.path("vms", vm + ".leaving"))
+
     def leftovers(self, vm):
-        """What a node that does not run the VM may not have."""
+        """What a node that does not run the VM may not have. Not .arrived: a
+        migration that brought the VM may be asked for at any later time."""
         names = [("run", vm, "definition.ini"), ("run", vm, "qmp.sock"),
-                 ("memory", vm), ("vms", vm + ".arrived"),
+                 ("run", vm, "handoff"), ("memory", vm),
                  ("vms", vm + ".leaving")]
         return [os.path.join(*words) for words in names
                 if os.path.lexists(self.path(*words))]

@@ -12,6 +12,13 @@ import struct
 
 CHUNK = 1 << 18
 CONNECT_LIMIT = 20
+PING_S = 2
+
+
+def frame(body):
+    """A message as it is on the wire; @body is an object or bytes."""
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return struct.pack(">I", len(raw)) + raw
 
 
 class Message:
@@ -35,8 +42,7 @@ class Message:
 
     def changed(self, **fields):
         """The same message with some of it replaced."""
-        body = json.dumps({**self.body, **fields}).encode()
-        return struct.pack(">I", len(body)) + body
+        return frame({**self.body, **fields})
 
 
 class Connection:
@@ -77,8 +83,11 @@ class Connection:
 
     def send(self, opened, raw):
         """As if @raw had come from the one who opened it, or the other."""
-        if not self.silent and (not opened) in self.ends:
-            self.ends[not opened][1].write(raw)
+        if self.silent or (not opened) not in self.ends:
+            return
+        writer = self.ends[not opened][1]
+        if not writer.is_closing():
+            writer.write(raw)
 
     async def pump(self, opened, first=None):
         """From one end to the other."""
@@ -114,6 +123,7 @@ class Proxy:
 
     @plan: called with each message, and has to deliver it; or None
     @seen: names of all messages that passed
+    @greetings: the last one of each node
     @refusing: new connections are not answered
     """
 
@@ -121,6 +131,7 @@ class Proxy:
         self.address = address
         self.plan = None
         self.seen = []
+        self.greetings = {}
         self.refusing = False
         self.connections = set()
         self.servers = []
@@ -142,10 +153,23 @@ class Proxy:
 
     async def handle(self, message):
         self.seen.append(str(message))
-        if self.plan:
-            await self.plan(message)
-        else:
+        if message.type == "greeting":
+            self.greetings[message.body.get("node")] = message.body
+        if not self.plan:
             self.deliver(message)
+            return
+        pings = asyncio.create_task(self.keep_alive(message))
+        try:
+            await self.plan(message)
+        finally:
+            pings.cancel()
+
+    @staticmethod
+    async def keep_alive(message):
+        """What the sender says on while a message of it is held back."""
+        while message.kind == "control":
+            await asyncio.sleep(PING_S)
+            message.connection.send(message.opened, frame({"type": "ping"}))
 
     @staticmethod
     def deliver(message, raw=None):

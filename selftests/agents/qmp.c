@@ -21,12 +21,11 @@
 
 #define FDS_MAX 4
 
-/* @after: made by the command that is being answered, told after its answer */
+/* @after: if not NULL, events are kept in it until a command is answered */
 static struct {
 	int listener;
 	int client;
 	bool hangs;
-	bool answering;
 	struct json_tokener *tok;
 	struct json_object *after;
 	int passed;
@@ -68,7 +67,7 @@ void qmp_event(const char *name, struct json_object *data)
 	json_object_object_add(o, "event", json_object_new_string(name));
 	json_object_object_add(o, "data", data ? data :
 			       json_object_new_object());
-	if (qmp.answering)
+	if (qmp.after)
 		json_object_array_add(qmp.after, o);
 	else
 		send_object(o);
@@ -251,9 +250,8 @@ static void tell_events(void)
 	struct json_object *list = qmp.after;
 	size_t i;
 
-	qmp.answering = false;
 	qmp.after = NULL;
-	for (i = 0; i < json_object_array_length(list); i++)
+	for (i = 0; list && i < json_object_array_length(list); i++)
 		send_object(json_object_get(json_object_array_get_idx(list,
 								      i)));
 	json_object_put(list);
@@ -277,8 +275,9 @@ static void handle(struct json_object *msg)
 		qmp.hangs = true;
 	if (qmp.hangs)
 		return;
-	qmp.answering = true;
-	qmp.after = json_object_new_array();
+	/* `cont` and `stop` tell before they return, migrations go on by themselves. */
+	if (!strncmp(command, "migrate", 7))
+		qmp.after = json_object_new_array();
 	if (!*fault)
 		ret = execute(command, args, &why);
 	answer(ret, why, id);

@@ -10,6 +10,7 @@ from node import TOP
 
 # When the message comes, seen from the commit.
 BEFORE, COMMIT, AFTER = "before", "commit", "after"
+LEASES = NONE, FILE = ("none", "lease-file")
 
 
 @dataclass
@@ -25,6 +26,7 @@ class Row:
     phase: str = BEFORE
     prepare: Optional[Callable] = None
     prelude: Optional[Callable] = None
+    leases: tuple = LEASES
 
 
 def refuse(attempt):
@@ -32,17 +34,17 @@ def refuse(attempt):
 
 
 def fail_to_load(attempt):
-    attempt.pair.set_fault(attempt.destination, "migrate-incoming", "refuse")
+    attempt.pair.vm.set_fault(attempt.destination, "migrate-incoming", "refuse")
 
 
 def fail_to_resume(attempt):
-    attempt.pair.set_fault(attempt.destination, "cont", "refuse")
+    attempt.pair.vm.set_fault(attempt.destination, "cont", "refuse")
 
 
 async def cancel(attempt, message):
     """The user does, as soon as the destination waits for the rest."""
     if str(message) == "control destination ready":
-        await attempt.source.run("cancel", "vm1")
+        await attempt.source.run("cancel", attempt.pair.vm.name)
     attempt.deliver(message)
 
 
@@ -58,6 +60,14 @@ async def lose_committed(attempt, message):
         message.connection.cut()
     else:
         attempt.deliver(message)
+
+
+async def change_epoch(attempt, message):
+    """The destination asks for a lease that is not there."""
+    raw = None
+    if str(message) == "control source commit":
+        raw = message.changed(epoch=message.body["epoch"] + 5)
+    attempt.pair.proxy.deliver(message, raw)
 
 
 ROWS = [
@@ -79,35 +89,44 @@ ROWS = [
     Row("failed", "control destination failed", prepare=fail_to_load),
     Row("abort", "control source abort", prelude=cancel),
     Row("aborted", "control destination aborted", COMMIT,
-        prepare=fail_to_resume),
-    Row("query-lost", "control source query", COMMIT, prelude=lose_commit),
+        prepare=fail_to_resume, leases=(NONE,)),
+    Row("aborted", "control destination aborted", COMMIT,
+        prelude=change_epoch, leases=(FILE,)),
+    Row("committed-at-last", "control destination committed", AFTER,
+        prepare=fail_to_resume, leases=(FILE,)),
+    Row("query-lost", "control source query", COMMIT, prelude=lose_commit,
+        leases=(NONE,)),
     Row("outcome-lost", "control destination outcome", COMMIT,
-        prelude=lose_commit),
-    Row("query-done", "control source query", AFTER, prelude=lose_committed),
+        prelude=lose_commit, leases=(NONE,)),
+    Row("query-done", "control source query", AFTER, prelude=lose_committed,
+        leases=(NONE,)),
     Row("outcome-done", "control destination outcome", AFTER,
-        prelude=lose_committed),
+        prelude=lose_committed, leases=(NONE,)),
 ]
 
 # Not part of a migration.
-OTHERS = {"ping"}
+OTHERS = {"ping", "request", "answer"}
+KNOWN = {row.message.split()[2] for row in ROWS} | OTHERS
 
 
 def said_by_agents():
     """The types of message in the agent's sources."""
     call = re.compile(r'\b(?:vmig_json_new|vmig_incoming_say|'
-                      r'vmig_incoming_drop)\((?:in,\s*)?"(\w+)"')
+                      r'vmig_incoming_drop)\((?:in,\s*)?"(\w+)"|'
+                      r'"type", "(\w+)"')
     found = set()
     for folder in ("cluster", "migrate"):
         path = os.path.join(TOP, "agent", folder)
         for name in os.listdir(path):
             if name.endswith(".c"):
                 with open(os.path.join(path, name), encoding="utf-8") as file:
-                    found.update(call.findall(file.read()))
+                    for types in call.findall(file.read()):
+                        found.update(filter(None, types))
     return found
 
 
 def unknown():
     """Messages that no row has, and rows whose message nobody says."""
-    rows = {row.message.split()[2] for row in ROWS} - {"greeting"}
+    rows = KNOWN - OTHERS - {"greeting"}
     said = said_by_agents() - OTHERS
     return sorted(said - rows), sorted(rows - said)

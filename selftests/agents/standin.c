@@ -109,6 +109,11 @@ int main(int argc, char **argv)
 	struct standin_options *o = &standin_options;
 	int i;
 
+	if (argc == 3 && !strcmp(argv[1], "-machine") &&
+	    !strcmp(argv[2], "help")) {
+		puts("Supported machines are:\npc  Stands in for a PC");
+		return 0;
+	}
 	for (i = 1; i + 1 < argc; i++)
 		take_option(argv[i], argv[i + 1]);
 	if (!*o->name || !o->ram_path || !o->ram_size || o->qmp_fd < 0)

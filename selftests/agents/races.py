@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Users who want two things at once."""
+
+import asyncio
+import cases
+from node import Failed
+
+ROUNDS = 3
+
+
+class Race(cases.Case):
+    """@function: a coroutine that is given the pair."""
+
+    def __init__(self, function):
+        super().__init__(function.__name__.replace("_", "-"))
+        self.function = function
+
+    async def run(self, pair):
+        await self.function(pair)
+        await pair.settle()
+        pair.check_violations()
+        await pair.move_on()
+
+
+def check_where(guest, begin, status, said):
+    """A user is told the truth."""
+    expected = begin if status else guest.pair.other(begin)
+    if guest.runner() != expected:
+        raise Failed(f"{guest.name} runs on {guest.runner().name}, and the "
+                     f"user was told: {said}")
+
+
+async def opposite_directions(pair):
+    """Each of two VMs wants to where the other one is."""
+    second = await pair.add_guest("vm2", pair.other(pair.vm.runner()))
+    for _ in range(ROUNDS):
+        guests = [(guest, guest.runner()) for guest in (pair.vm, second)]
+        told = await asyncio.gather(*(
+            node.run("migrate", guest.name, pair.other(node).name)
+            for guest, node in guests))
+        await pair.settle()
+        for (guest, node), (status, said) in zip(guests, told):
+            check_where(guest, node, status, said)
+
+
+async def two_vms_one_way(pair):
+    second = await pair.add_guest("vm2", pair.vm.runner())
+    node = pair.vm.runner()
+    told = await asyncio.gather(*(
+        node.run("migrate", guest.name, pair.other(node).name)
+        for guest in (pair.vm, second)))
+    await pair.settle()
+    for guest, (status, said) in zip((pair.vm, second), told):
+        check_where(guest, node, status, said)
+
+
+async def same_vm_twice(pair):
+    for _ in range(ROUNDS):
+        node = pair.vm.runner()
+        told = await asyncio.gather(*(
+            node.run("migrate", pair.vm.name, pair.other(node).name)
+            for _ in range(2)))
+        await pair.settle()
+        if sorted(bool(status) for status, _ in told) != [False, True]:
+            raise Failed(f"not one of two was refused: {told}")
+
+
+async def same_vm_from_two_sides(pair):
+    """It cannot come from where it is going to."""
+    for _ in range(ROUNDS):
+        node = pair.vm.runner()
+        other = pair.other(node)
+        (status, said), (wrong, _) = await asyncio.gather(
+            node.run("migrate", pair.vm.name, other.name),
+            other.run("migrate", pair.vm.name, node.name))
+        await pair.settle()
+        if wrong:
+            check_where(pair.vm, node, status, said)
+        elif status or pair.vm.runner() != node:
+            raise Failed(f"moved to and fro, and runs on "
+                         f"{pair.vm.runner().name}: {said}")
+
+
+async def during(pair, message, *commands):
+    """A move during which, at @message, each node is told @commands."""
+    source, proxy = pair.vm.runner(), pair.proxy
+    done = []
+
+    async def plan(found):
+        if str(found) == message and not done:
+            done.append(found)
+            for node in (source, pair.other(source)):
+                for command in commands:
+                    status, said = await node.run(*command)
+                    if not status:
+                        done.append(f"{node.name}: {' '.join(command)}: "
+                                    f"{said or 'done'}")
+        proxy.deliver(found)
+
+    proxy.plan = plan
+    status, said = await source.run("migrate", pair.vm.name,
+                                    pair.other(source).name)
+    proxy.heal()
+    if status or len(done) != 1:
+        raise Failed(f"done meanwhile: {done[1:]}; {said}")
+
+
+async def commands_during_a_move(pair):
+    """Nothing of this is for a VM that moves, on either side."""
+    name = pair.vm.name
+    for message in ("control destination incoming",
+                    "control destination loaded"):
+        await during(pair, message,
+                     ("vm", "define", pair.vm.write_definition()),
+                     ("vm", "undefine", name), ("vm", "start", name),
+                     ("vm", "stop", name), ("vm", "stop", name, "--force"),
+                     ("migrate", name, "a"), ("migrate", name, "b"))
+        await pair.settle()
+
+
+CASES = [Race(function) for function in (
+    opposite_directions, two_vms_one_way, same_vm_twice,
+    same_vm_from_two_sides, commands_during_a_move)]
