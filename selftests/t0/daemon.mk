@@ -28,7 +28,7 @@ TESTS += tls_test
 tls_test-srcs := selftests/t0/tls_test.c agent/err.c agent/definition.c \
 	agent/keyfile.c agent/value.c agent/config.c agent/prefix.c \
 	$(addprefix agent/cluster/,clusterkey.c conn.c dial.c handshake.c \
-	listener.c message.c refusal.c tls.c tls_context.c tls_error.c) \
+	ktls.c listener.c message.c refusal.c tls.c tls_context.c tls_error.c) agent/migrate/secure.c \
 	$(patsubst $(TOP)/%,%,$(wildcard $(TOP)/agent/cpu/*.c))
 tls_test-flags := $(DAEMON_FLAGS) -Wno-format-truncation
 tls_test-libs := $(DAEMON_LIBS) $(shell pkg-config --libs libsystemd libssl libcrypto)

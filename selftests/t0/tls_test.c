@@ -26,6 +26,7 @@
 #include "cluster/nodes.h"
 #include "cluster/tls.h"
 #include "kselftest_harness.h"
+#include "migrate/secure.h"
 
 #define LIMIT_US	(20 * 1000 * 1000ULL)
 
@@ -521,6 +522,40 @@ TEST_F(pair, channel_needs_no_tls_but_a_migration)
 	EXPECT_EQ(NULL, strstr(self->why, "of no migration"));
 }
 
+/* A proof is of one control connection, one migration and one channel. */
+TEST_F(pair, proof_of_a_channel)
+{
+	const uint8_t token[VMIG_TOKEN_LEN] = "0123456789abcde";
+	const uint8_t other[VMIG_TOKEN_LEN] = "0123456789abcdE";
+	struct json_object *greeting = json_object_new_object();
+	struct vmig_secure mine = { .token = token, .index = 1 };
+	struct vmig_secure theirs = { .token = token, .index = 1 };
+
+	OPEN_TLS(&self->a);
+	OPEN_TLS(&self->b);
+	meet(_metadata, self);
+	ASSERT_TRUE(self->greeted);
+	mine.control = self->conn;
+	theirs.control = self->accepted;
+	EXPECT_FALSE(vmig_secure_check(&theirs, greeting));
+	ASSERT_EQ(0, vmig_secure_greet(&mine, greeting, &err));
+	EXPECT_TRUE(vmig_secure_check(&theirs, greeting));
+	theirs.index = 2;
+	EXPECT_FALSE(vmig_secure_check(&theirs, greeting));
+	theirs.index = 1;
+	theirs.token = other;
+	EXPECT_FALSE(vmig_secure_check(&theirs, greeting));
+	theirs.token = token;
+
+	/* What was heard once is worth nothing on the next connection. */
+	hang_up(self);
+	meet(_metadata, self);
+	ASSERT_TRUE(self->greeted);
+	theirs.control = self->accepted;
+	EXPECT_FALSE(vmig_secure_check(&theirs, greeting));
+	json_object_put(greeting);
+}
+
 /* As security.rst says it is done. */
 static const char certificates[] =
 	"cd %s && exec >/dev/null 2>&1 && umask 077 &&"
@@ -613,6 +648,23 @@ TEST_F(pair, own_certificate_expired)
 	certify(_metadata, self, -1);
 	EXPECT_EQ(-EKEYEXPIRED, vmig_tls_open(&self->a.tls, &self->a, &err));
 	EXPECT_NE(NULL, strstr(err.text, "has expired"));
+}
+
+/* b trusts an authority whose time is over. */
+TEST_F(pair, expired)
+{
+	char command[256];
+
+	certify(_metadata, self, 10);
+	OPEN_TLS(&self->a);
+	snprintf(command, sizeof(command),
+		 "cd %s && openssl x509 -in ca.pem -signkey ca.key -days -1 -out ext 2>/dev/null && mv ext ca.pem",
+		 self->folder);
+	ASSERT_EQ(0, system(command));
+	OPEN_TLS(&self->b);
+	EXPECT_REFUSED(VMIG_REFUSED_EXPIRED,
+		       "says that this node's certificate has expired",
+		       "clocks");
 }
 
 TEST_F(pair, own_certificate_wrong)

@@ -40,7 +40,7 @@ remove_capture()
 }
 trap remove_capture EXIT
 
-refusals() { agent "$1" node --json | jq -r ".refused.$2"; }
+refusals() { agent "$1" node show --json | jq -r ".refused.$2"; }
 
 step "two hosts and a guest on a, with a secret in its definition and memory"
 start_hosts "$@"
