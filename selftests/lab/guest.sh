@@ -32,7 +32,8 @@ guest_prepare()
 agent_answers() { agent "$1" status >/dev/null 2>&1; }
 
 # guest_define HOST [CMDLINE [INI LINES]]: with memck's options on the kernel's
-# command line, and more sections of the definition
+# command line, and more sections of the definition; GUEST_VM has more lines of
+# section [vm]
 guest_define()
 {
 	local file="$SHARE/$guest.ini"
@@ -43,6 +44,7 @@ guest_define()
 		vcpus = ${GUEST_VCPUS:-1}
 		machine = pc
 		${GUEST_CPU:-cpu-policy = host}
+		${GUEST_VM-}
 		bios = /usr/share/qemu/qboot.rom
 		kernel = /tmp/vmlinux
 		initrd = /tmp/initramfs.cpio

@@ -6,8 +6,9 @@
 
 ISCSI_IQN=iqn.2026-11.vmig:disks
 
-# iscsi_target HOST N: disks 0 to N-1 of 16M, offered to everybody.
+# iscsi_target HOST N [MIB]: disks 0 to N-1 of 16 MiB, offered to everybody.
 iscsi_target() {
+	local mib=${3:-16}
 	on "$1" "
 	set -e
 	exec >/dev/null
@@ -24,8 +25,8 @@ iscsi_target() {
 	for ((i = 0; i < $2; i++)); do
 		disk=core/fileio_0/disk\$i
 		mkdir -p \$disk \$tpg/lun/lun_\$i
-		truncate -s 16M /dev/shm/disk\$i
-		echo fd_dev_name=/dev/shm/disk\$i,fd_dev_size=16777216 \
+		truncate -s ${mib}M /dev/shm/disk\$i
+		echo fd_dev_name=/dev/shm/disk\$i,fd_dev_size=\$(($mib << 20)) \
 			>\$disk/control
 		echo vmig-disk\$i >\$disk/wwn/vpd_unit_serial
 		echo 1 >\$disk/enable
