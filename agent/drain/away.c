@@ -30,6 +30,24 @@ static struct vmig_machine *find_machine(struct vmig_task *t)
 	return NULL;
 }
 
+/* It need not leave any more; if it did, an earlier daemon has sent it. */
+static void end_gone(struct vmig_task *t)
+{
+	struct vmig_drain_entry *e =
+		vmig_drain_record_find(&t->daemon->drain->record, t->vm);
+	struct vmig_err err;
+
+	if (!e || vmig_drain_is_here(t->daemon, t->vm)) {
+		vmig_task_end(t, VMIG_TASK_GONE);
+		return;
+	}
+	e->left = true;
+	memcpy(t->node, e->to, sizeof(t->node));
+	if (vmig_drain_save(t->daemon, &err))
+		vmig_log("drain: %s", err.text);
+	vmig_task_end(t, VMIG_TASK_MOVED);
+}
+
 static bool is_to_go(const struct vmig_machine *m)
 {
 	return m->owned && m->pidfd >= 0 && !m->incoming &&
@@ -147,7 +165,7 @@ static void try_next(struct vmig_task *t)
 	const struct vmig_peer *peer;
 
 	if (!m) {
-		vmig_task_end(t, VMIG_TASK_GONE);
+		end_gone(t);
 		return;
 	}
 	if (t->next == t->ncandidates) {
@@ -183,7 +201,7 @@ static void place(struct vmig_task *t)
 	size_t i, fit;
 
 	if (!m) {
-		vmig_task_end(t, VMIG_TASK_GONE);
+		end_gone(t);
 		return;
 	}
 	for (i = 0; i < t->ncandidates; i++) {
@@ -225,7 +243,7 @@ void vmig_away_begin(struct vmig_task *t)
 	unsigned int i;
 
 	if (!m) {
-		vmig_task_end(t, VMIG_TASK_GONE);
+		end_gone(t);
 		return;
 	}
 	/* An earlier daemon's VM, and its QEMU has not said yet how it is. */

@@ -10,7 +10,6 @@
 
 #include "../cluster/errand.h"
 #include "../cluster/message.h"
-#include "../vmm/machine.h"
 #include "drain.h"
 
 /* The node may be restarting, or the VM be on its way already. */
@@ -31,13 +30,6 @@ void vmig_back_collect(struct vmig_daemon *daemon)
 		t = vmig_task_new(daemon, e->vm);
 		memcpy(t->node, e->to, sizeof(t->node));
 	}
-}
-
-static bool is_here(struct vmig_task *t)
-{
-	const struct vmig_machine *m = vmig_machine_find(t->daemon, t->vm);
-
-	return m && m->owned && !m->incoming && !vmig_machine_is_leaving(m);
 }
 
 /* What cannot come back any more is forgotten, and reported. */
@@ -86,7 +78,7 @@ static void on_answer(void *arg, const struct vmig_peer *peer,
 	if (answer && vmig_json_uint(answer, "gone", 0)) {
 		vmig_task_say(t, t->node, text ? text : "it is not there");
 		finish(t, VMIG_TASK_GONE);
-	} else if (is_here(t)) {
+	} else if (vmig_drain_is_here(t->daemon, t->vm)) {
 		finish(t, VMIG_TASK_MOVED);
 	} else if (answer && vmig_json_uint(answer, "busy", 0)) {
 		/* On its way already, as an earlier daemon has asked. */
@@ -103,7 +95,7 @@ void vmig_back_begin(struct vmig_task *t)
 	const struct vmig_peer *peer = vmig_config_peer(config, t->node);
 	struct json_object *msg;
 
-	if (is_here(t)) {
+	if (vmig_drain_is_here(t->daemon, t->vm)) {
 		finish(t, VMIG_TASK_MOVED);
 		return;
 	}

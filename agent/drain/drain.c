@@ -167,14 +167,45 @@ static struct vmig_task *find_waiting(struct vmig_drain *drain)
 	return NULL;
 }
 
+bool vmig_drain_is_here(struct vmig_daemon *daemon, const char *vm)
+{
+	const struct vmig_machine *m = vmig_machine_find(daemon, vm);
+
+	return m && m->owned && !m->incoming && !vmig_machine_is_leaving(m);
+}
+
+/*
+ * Entries of VMs that had not left when they were written: one that is not here
+ * any more has. One that is may still go, if an earlier daemon gave it away and
+ * the other node has not told what became of it.
+ */
+static void settle_record(struct vmig_daemon *daemon)
+{
+	struct vmig_drain_record *record = &daemon->drain->record;
+	struct vmig_err err;
+	size_t i;
+
+	for (i = 0; i < record->n; i++)
+		if (!vmig_drain_is_here(daemon, record->entries[i].vm))
+			record->entries[i].left = true;
+	if (record->n && vmig_drain_save(daemon, &err))
+		vmig_log("drain: %s", err.text);
+}
+
 /* A drain stays: it keeps VMs out. To bring back has an end. */
 static void end_returning(struct vmig_daemon *daemon)
 {
+	struct vmig_drain_record *record = &daemon->drain->record;
 	struct vmig_err err;
+	size_t i;
 
-	if (!daemon->drain->record.returning)
+	if (!record->returning)
 		return;
-	daemon->drain->record.returning = false;
+	record->returning = false;
+	/* Those that never left need not be remembered. */
+	for (i = record->n; i--;)
+		if (!record->entries[i].left)
+			vmig_drain_record_remove(record, record->entries[i].vm);
 	if (vmig_drain_save(daemon, &err))
 		vmig_log("undrain: %s", err.text);
 }
@@ -267,35 +298,10 @@ int vmig_drain_end(struct vmig_daemon *daemon, struct vmig_err *err)
 	}
 	vmig_log("node %s is not drained any more", daemon->config->node);
 	forget(daemon);
+	settle_record(daemon);
 	vmig_back_collect(daemon);
 	vmig_drain_kick(daemon);
 	return 0;
-}
-
-/*
- * An entry that had not left when the daemon ended: if the VM is not here, it
- * has. Where it is here it is tried again.
- */
-static void settle_record(struct vmig_daemon *daemon)
-{
-	struct vmig_drain_record *record = &daemon->drain->record;
-	const struct vmig_machine *m;
-	struct vmig_drain_entry *e;
-	struct vmig_err err;
-	size_t i;
-
-	for (i = record->n; i--;) {
-		e = &record->entries[i];
-		m = vmig_machine_find(daemon, e->vm);
-		if (e->left)
-			continue;
-		if (m && m->owned)
-			vmig_drain_record_remove(record, e->vm);
-		else
-			e->left = true;
-	}
-	if (vmig_drain_save(daemon, &err))
-		vmig_log("drain: %s", err.text);
 }
 
 /* So that what is told covers the whole drain. */
@@ -306,6 +312,8 @@ static void recall(struct vmig_daemon *daemon)
 	size_t i;
 
 	for (i = 0; i < record->n && record->draining; i++) {
+		if (!record->entries[i].left)
+			continue;
 		t = vmig_task_new(daemon, record->entries[i].vm);
 		memcpy(t->node, record->entries[i].to, sizeof(t->node));
 		t->state = VMIG_TASK_MOVED;
@@ -316,8 +324,7 @@ void vmig_drain_resume(struct vmig_daemon *daemon)
 {
 	struct vmig_drain *drain = daemon->drain;
 
-	if (drain->record.n)
-		settle_record(daemon);
+	settle_record(daemon);
 	recall(daemon);
 	if (drain->record.draining)
 		vmig_away_collect(daemon);

@@ -94,6 +94,8 @@ void vmig_task_free(struct vmig_task *t);
 void vmig_task_say(struct vmig_task *t, const char *node, const char *why);
 void vmig_task_end(struct vmig_task *t, enum vmig_task_state state);
 unsigned int vmig_tasks_under_way(struct vmig_daemon *daemon);
+/* Does this node have the VM? Not while it arrives. */
+bool vmig_drain_is_here(struct vmig_daemon *daemon, const char *vm);
 int vmig_drain_save(struct vmig_daemon *daemon, struct vmig_err *err);
 /* Kick again after a while. */
 void vmig_drain_later(struct vmig_daemon *daemon);
