@@ -62,6 +62,11 @@ model:
 table: modules-all agent selftests
 	@selftests/agents/run $(T)
 
+# A power-off and a cut at every stage; `make check` has those at the commit.
+cuts: modules-all agent selftests
+	@POWER_OFF=all selftests/run power_off
+	@NET_CUT=all selftests/run net_cut
+
 lint:
 	@scripts/lint
 
@@ -75,7 +80,7 @@ help:
 	@sed -n 's/^#: \{0,1\}//p' Makefile
 
 .PHONY: all modules modules-all agent selftests deps lab demo check bench model
-.PHONY: lint table debug-kernel clean help
+.PHONY: lint table cuts debug-kernel clean help
 
 #: make                      the module for KVER (default: the running kernel
 #:                           if it has headers, else the newest) and the agent
@@ -93,6 +98,8 @@ help:
 #: make model                search the commit protocol with larger bounds
 #: make table                all that can go wrong at each message between two
 #:                           agents (T=pattern: some of it)
+#: make cuts                 hosts lose power or each other at every stage of a
+#:                           migration
 #: make lint                 sparse, W=1, checkpatch, shellcheck, yamllint
 #: make debug-kernel         build the KASAN + lockdep + kmemleak kernel
 #: make clean                remove build/
