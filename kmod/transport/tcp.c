@@ -32,6 +32,13 @@
 /* or when both take this long in all. A VM may stand still meanwhile. */
 #define FAREWELL_MAX	(5 * HZ)
 
+/*
+ * TLS encrypts and decrypts all that one call is for without a break. The
+ * emulated debug kernel does 0.16 MiB/s: a chunk in one piece would take its
+ * processor from everybody for 12 s.
+ */
+#define TLS_PIECE	(128UL << 10)
+
 static int check_socket(struct socket *sock, struct net *net, u32 fd,
 			struct netlink_ext_ack *extack)
 {
@@ -306,6 +313,21 @@ int vmig_tcp_send(struct vmig_tcp *tcp, const void *head, size_t head_len,
 	return 0;
 }
 
+/* Return: how much of @iter one call is for; end_piece() follows. */
+static size_t begin_piece(const struct vmig_tcp *tcp, struct iov_iter *iter)
+{
+	if (tcp->tls) {
+		cond_resched();
+		iov_iter_truncate(iter, TLS_PIECE);
+	}
+	return iov_iter_count(iter);
+}
+
+static void end_piece(struct iov_iter *iter, size_t left, size_t piece)
+{
+	iov_iter_reexpand(iter, left - (piece - iov_iter_count(iter)));
+}
+
 /**
  * vmig_tcp_send_pages() - Send pages by reference.
  * @tcp: the connection
@@ -325,13 +347,18 @@ int vmig_tcp_send_pages(struct vmig_tcp *tcp, const struct bio_vec *pages,
 	int flags = MSG_NOSIGNAL | (more ? MSG_MORE : 0);
 	struct patience patience = {};
 	struct iov_iter iter;
+	size_t left, piece;
 	ssize_t ret;
 	int err;
 
 	be_patient(&patience, tcp->sock->sk, tcp->patience * HZ, tcp->limit * HZ);
 	iov_iter_bvec(&iter, ITER_SOURCE, pages, nr, len);
 	while (iov_iter_count(&iter)) {
-		ret = vmig_splice_to_socket(tcp->sock, &iter, flags);
+		left = iov_iter_count(&iter);
+		piece = begin_piece(tcp, &iter);
+		ret = vmig_splice_to_socket(tcp->sock, &iter, piece < left ?
+					    flags | MSG_MORE : flags);
+		end_piece(&iter, left, piece);
 		if (ret > 0)
 			WRITE_ONCE(tcp->sent, tcp->sent + ret);
 		if (!iov_iter_count(&iter))
@@ -365,7 +392,7 @@ static int judge_recv(struct vmig_tcp *tcp, ssize_t ret, unsigned long *since,
 static int recv_all(struct vmig_tcp *tcp, struct msghdr *msg)
 {
 	const unsigned long end = jiffies + tcp->limit * HZ;
-	size_t want = msg_data_left(msg);
+	size_t want = msg_data_left(msg), left, piece;
 	unsigned long since = jiffies;
 	ssize_t ret;
 	int err;
@@ -374,7 +401,10 @@ static int recv_all(struct vmig_tcp *tcp, struct msghdr *msg)
 	if (tcp->stop(tcp->arg))
 		return -ECANCELED;
 	while (msg_data_left(msg)) {
+		left = msg_data_left(msg);
+		piece = begin_piece(tcp, &msg->msg_iter);
 		ret = sock_recvmsg(tcp->sock, msg, MSG_WAITALL);
+		end_piece(&msg->msg_iter, left, piece);
 		if (ret > 0)
 			WRITE_ONCE(tcp->received, tcp->received + ret);
 		if (!ret && !tcp->stop(tcp->arg))
