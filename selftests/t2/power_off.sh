@@ -16,7 +16,8 @@ start_again()
 {
 	agent "$1" vm start "$guest"
 	wait_for 90 "guest $guest to fill its memory" guest_filled
-	runs_on "$1"
+	running_on "$1" || fail "$guest does not run on $1"
+	guest_well | sed 's/^/# /'
 	files_seen=0
 }
 
