@@ -16,6 +16,7 @@
 
 #include <systemd/sd-daemon.h>
 
+#include "cluster/ktls.h"
 #include "cluster/nodes.h"
 #include "cluster/tls.h"
 #include "daemon.h"
@@ -245,6 +246,9 @@ int vmig_daemon_run(const struct vmig_config *config)
 		vmig_log("vmig-agent: %s", err.text);
 		return 1;
 	}
+	if (config->tls && vmig_ktls_load(&err))
+		vmig_log("channels cannot be encrypted, and VMs cannot move: %s",
+			 err.text);
 	vmig_recover(daemon);
 	vmig_drain_resume(daemon);
 	vmig_log("node %s listens on %s port %u, %s", config->node,

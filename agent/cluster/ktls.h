@@ -17,6 +17,11 @@ struct vmig_ktls_key {
 /* Can this node's kernel do it? Loads the module. Return: 0 or -errno. */
 int vmig_ktls_check(struct vmig_err *err);
 /*
+ * Have the kernel load all that it takes, ciphers too: on the first channel of a
+ * migration that would hold up everything else. Blocks. Return: 0 or -errno.
+ */
+int vmig_ktls_load(struct vmig_err *err);
+/*
  * @fd is connected TCP; the first record is number 0 in both directions. What
  * was received and not read yet is encrypted already.
  */
