@@ -20,8 +20,8 @@ CASE_LIMIT = 600
 class Case:
     """run(pair) is a coroutine; it raises Failed if something is wrong."""
 
-    def __init__(self, name, lease="none"):
-        self.name, self.lease = name, lease
+    def __init__(self, name, lease="none", cluster=""):
+        self.name, self.lease, self.cluster = name, lease, cluster
 
 
 class Report:
@@ -43,8 +43,8 @@ async def run_case(pair, case, report):
     begin = time.monotonic()
     try:
         if (len(pair.guests) > 1 or pair.vm.lease != case.lease or
-                pair.trouble()):
-            await pair.begin(case.lease)
+                pair.cluster != case.cluster or pair.trouble()):
+            await pair.begin(case.lease, case.cluster)
         await asyncio.wait_for(case.run(pair), CASE_LIMIT)
     except Exception as err:  # pylint: disable=broad-exception-caught
         details = [] if isinstance(err, Failed) else \

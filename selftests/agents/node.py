@@ -13,6 +13,8 @@ AGENT = os.path.join(TOP, "build/agent/vmig-agent")
 STANDIN = (os.environ.get("STANDIN") or
            os.path.join(TOP, "build/selftests/agents/standin"))
 PORT = 7000
+# So that the proxy can read what they say.
+INSECURE = ("--insecure", "--insecure-network")
 # Seen: 0.3 s alone, 4 s with 16 agents on one emulated processor.
 START_LIMIT = 60
 
@@ -39,6 +41,7 @@ class Node:
         self.folder = os.path.join(pair.folder, name)
         self.log = os.path.join(self.folder, "agent.log")
         self.process = None
+        self.insecure = True
 
     def path(self, *words):
         return os.path.join(self.folder, *words)
@@ -62,7 +65,7 @@ class Node:
         os.makedirs(self.path("memory"))
         sh(*self.enter("mount", "-t", "vmigfs", "vmig", self.path("memory")))
 
-    def write_conf(self, peer, proxy_port):
+    def write_conf(self, peer, proxy_port, cluster=""):
         with open(self.path("agent.conf"), "w", encoding="ascii") as file:
             file.write(f"[node]\nname = {self.name}\n"
                        f"address = {self.address}\nport = {PORT}\n"
@@ -71,7 +74,7 @@ class Node:
                        f"state = {self.path('state')}\n"
                        f"memory = {self.path('memory')}\n"
                        f"qemu = {self.path('qemu')}\naccel = tcg\n"
-                       f"[peers]\n{peer.name} = "
+                       f"{cluster}[peers]\n{peer.name} = "
                        f"{self.pair.proxy_address}:{proxy_port}\n")
         self.hide_qemu(False)
 
@@ -104,7 +107,7 @@ class Node:
         with open(self.log, "a", encoding="utf-8") as log:
             self.process = await asyncio.create_subprocess_exec(
                 *self.enter(AGENT, "--config", self.path("agent.conf"),
-                            "daemon", "--insecure", "--insecure-network"),
+                            "daemon", *(INSECURE if self.insecure else ())),
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env)
         for _ in range(START_LIMIT * 50):
             if " listens on " in self.read_log(begin):

@@ -38,6 +38,7 @@ class Pair:
         self.proxy = Proxy(self.proxy_address)
         self.vm = Guest(self, "vm1")
         self.guests = [self.vm]
+        self.cluster = ""
 
     def other(self, node):
         return self.nodes["b" if node.name == "a" else "a"]
@@ -54,10 +55,19 @@ class Pair:
         sh("ip", "link", "set", self.bridge, "up")
         for node in self.nodes.values():
             node.make()
-        for number, node in enumerate(self.nodes.values()):
-            port = PORT + 1 + number
-            self.other(node).write_conf(node, port)
-            await self.proxy.listen(port, (node.address, PORT))
+        for node in self.nodes.values():
+            await self.proxy.listen(self.proxy_port(node),
+                                    (node.address, PORT))
+
+    def proxy_port(self, node):
+        """Where others find @node."""
+        return PORT + 1 + list(self.nodes.values()).index(node)
+
+    def configure(self, node, cluster=""):
+        """@cluster: the section of that name; with one there is TLS."""
+        peer = self.other(node)
+        node.insecure = not cluster
+        node.write_conf(peer, self.proxy_port(peer), cluster)
 
     async def unmake(self):
         self.proxy.close()
@@ -86,13 +96,13 @@ class Pair:
             guest.clear("")
         self.guests = [self.vm]
 
-    async def begin(self, lease):
+    async def begin(self, lease, cluster=""):
         """A VM that runs on node a, and nothing else."""
         await self.end_all()
-        self.vm.lease = lease
+        self.vm.lease, self.cluster = lease, cluster
         self.proxy.heal()
         for node in self.nodes.values():
-            node.hide_qemu(False)
+            self.configure(node, cluster)
             await node.start()
         await self.begin_guest(self.vm, self.nodes["a"])
 

@@ -3,7 +3,8 @@
 
 Control connections are taken apart into messages (a big-endian length and a
 JSON object, as agent/cluster/message.c has them), and a plan may do something
-with each; the others are passed on byte by byte after their greetings.
+with each; the others are passed on byte by byte after their greetings, and so
+is what is encrypted.
 """
 
 import asyncio
@@ -13,6 +14,8 @@ import struct
 CHUNK = 1 << 18
 CONNECT_LIMIT = 20
 PING_S = 2
+# The first byte of a connection that is encrypted.
+TLS_HANDSHAKE = b"\x16"
 
 
 def frame(body):
@@ -58,10 +61,7 @@ class Connection:
     async def run(self, address):
         """Until both directions have ended."""
         try:
-            first = await self.read_frame(self.ends[True][0])
-            message = Message(self, True, first)
-            self.kind = message.body.get("kind", "?")
-            self.opener = message.body.get("node", "?")
+            first = await self.begin(self.ends[True][0])
             self.ends[False] = await asyncio.wait_for(
                 asyncio.open_connection(
                     *address, local_addr=(self.proxy.address, 0)),
@@ -72,6 +72,19 @@ class Connection:
         finally:
             if not self.silent:
                 self.cut()
+
+    async def begin(self, reader):
+        """What it begins with tells its kind."""
+        head = await reader.readexactly(1)
+        if head == TLS_HANDSHAKE:
+            self.kind = "tls"
+            return head
+        head += await reader.readexactly(3)
+        first = head + await reader.readexactly(struct.unpack(">I", head)[0])
+        message = Message(self, True, first)
+        self.kind = message.body.get("kind", "?")
+        self.opener = message.body.get("node", "?")
+        return first
 
     async def read_frame(self, reader):
         head = await reader.readexactly(4)
@@ -85,6 +98,8 @@ class Connection:
         """As if @raw had come from the one who opened it, or the other."""
         if self.silent or (not opened) not in self.ends:
             return
+        if self.proxy.tamper:
+            raw = self.proxy.tamper(self, opened, raw)
         writer = self.ends[not opened][1]
         if not writer.is_closing():
             writer.write(raw)
@@ -93,8 +108,11 @@ class Connection:
         """From one end to the other."""
         reader = self.ends[opened][0]
         try:
-            raw = first or await self.read_frame(reader)
-            await self.pass_on(opened, raw)
+            if self.kind == "tls":
+                self.send(opened, first or b"")
+            else:
+                await self.pass_on(opened,
+                                   first or await self.read_frame(reader))
             while self.kind in ("control", "request"):
                 await self.pass_on(opened, await self.read_frame(reader))
             await self.copy(opened, reader)
@@ -122,6 +140,8 @@ class Proxy:
     """Both ways between two nodes.
 
     @plan: called with each message, and has to deliver it; or None
+    @tamper: called with a connection, whether its opener speaks, and bytes;
+        returns what the other end gets; or None
     @seen: names of all messages that passed
     @greetings: the last one of each node
     @refusing: new connections are not answered
@@ -130,6 +150,7 @@ class Proxy:
     def __init__(self, address):
         self.address = address
         self.plan = None
+        self.tamper = None
         self.seen = []
         self.greetings = {}
         self.refusing = False
@@ -184,6 +205,7 @@ class Proxy:
     def heal(self):
         """The cable is in, and what was silent is gone for good."""
         self.plan = None
+        self.tamper = None
         self.refusing = False
         for connection in list(self.connections):
             if connection.silent:

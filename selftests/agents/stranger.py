@@ -52,6 +52,14 @@ class Stranger:
             if body.get("type") != "ping":
                 return body
 
+    async def hung_up(self):
+        """Until the agent does; what it says before is nobody's."""
+        try:
+            while await self.reader.read(4096):
+                pass
+        except OSError:
+            pass
+
     async def greet(self, kind="control", **fields):
         self.send(self.greeting(kind, **fields))
         answer = await self.receive()
