@@ -234,6 +234,20 @@ static int ask_patience(struct patience *p, const struct sock *sk)
 	return time_after(jiffies, p->end) ? -ETIME : 0;
 }
 
+/*
+ * Kernel TLS goes on taking what is sent on a connection that is gone: a record
+ * counts as sent once it is encrypted, and what TCP says of it gets lost. All
+ * of it, and what it is of, would stay until the socket is closed.
+ */
+static int check_open(const struct vmig_tcp *tcp)
+{
+	struct sock *sk = tcp->sock->sk;
+
+	if (!tcp->tls || !(READ_ONCE(sk->sk_shutdown) & SEND_SHUTDOWN))
+		return 0;
+	return sock_error(sk) ?: -EPIPE;
+}
+
 static bool is_pause(ssize_t ret)
 {
 	return ret == -EAGAIN || ret == -EINTR || ret == -ERESTARTSYS;
@@ -300,6 +314,9 @@ int vmig_tcp_send(struct vmig_tcp *tcp, const void *head, size_t head_len,
 	be_patient(&patience, tcp->sock->sk, tcp->patience * HZ, tcp->limit * HZ);
 	iov_iter_kvec(&msg.msg_iter, ITER_SOURCE, vec, 2, head_len + body_len);
 	while (msg_data_left(&msg)) {
+		err = check_open(tcp);
+		if (err)
+			return err;
 		ret = sock_sendmsg(tcp->sock, &msg);
 		if (ret > 0)
 			WRITE_ONCE(tcp->sent, tcp->sent + ret);
@@ -354,6 +371,9 @@ int vmig_tcp_send_pages(struct vmig_tcp *tcp, const struct bio_vec *pages,
 	be_patient(&patience, tcp->sock->sk, tcp->patience * HZ, tcp->limit * HZ);
 	iov_iter_bvec(&iter, ITER_SOURCE, pages, nr, len);
 	while (iov_iter_count(&iter)) {
+		err = check_open(tcp);
+		if (err)
+			return err;
 		left = iov_iter_count(&iter);
 		piece = begin_piece(tcp, &iter);
 		ret = vmig_splice_to_socket(tcp->sock, &iter, piece < left ?
@@ -472,7 +492,7 @@ void vmig_tcp_farewell(struct vmig_tcp *tcp, const void *buf, size_t len)
 
 	be_patient_at_last(&patience, tcp);
 	iov_iter_kvec(&msg.msg_iter, ITER_SOURCE, &vec, 1, len);
-	while (msg_data_left(&msg)) {
+	while (msg_data_left(&msg) && !check_open(tcp)) {
 		ret = sock_sendmsg(tcp->sock, &msg);
 		if (ret > 0)
 			continue;
@@ -480,7 +500,7 @@ void vmig_tcp_farewell(struct vmig_tcp *tcp, const void *buf, size_t len)
 			break;
 		schedule_timeout_idle(slice);
 	}
-	while (tcp->tls && !vmig_tls_is_flushed(sk) &&
+	while (tcp->tls && !vmig_tls_is_flushed(sk) && !check_open(tcp) &&
 	       !ask_patience(&patience, sk))
 		schedule_timeout_idle(slice);
 	kernel_sock_shutdown(tcp->sock, SHUT_WR);

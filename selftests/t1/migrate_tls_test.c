@@ -16,6 +16,7 @@
 #include "peer.h"
 
 #define SIZE	(8UL << 20)
+#define LITTLE	(64 << 10)
 /* Eight records before the last that a key may protect. */
 #define NEARLY	(23726566 - 8)
 
@@ -124,6 +125,55 @@ TEST_F(tls, spent_key)
 	EXPECT_NE(NULL, peer_await_abort(peer));
 	EXPECT_NE(NULL, strstr((char *)peer->payload, "more channels"));
 	EXPECT_FAILED(EKEYEXPIRED, "with more channels");
+}
+
+/* Wait until the source has sent all that the buffers on the way take. */
+static int await_standstill(struct side *side)
+{
+	uint64_t before, wire = 0;
+	unsigned int i;
+
+	for (i = 0; i < 300; i++) {
+		before = wire;
+		if (side_get(side))
+			return -1;
+		wire = side_counter(side, VMIG_A_COUNTERS_WIRE_BYTES);
+		if (wire > LITTLE && wire == before)
+			return 0;
+		usleep(100000);
+	}
+	return -1;
+}
+
+/*
+ * The peer gives up while the source waits for room: nothing more is sent, and
+ * the source listens.
+ */
+TEST_F(tls, peer_gives_up)
+{
+	const char why[] = "out of memory here";
+	struct vmig_frame frame = {
+		.type = VMIG_P_ABORT, .count = ENOMEM, .len = sizeof(why) - 1,
+	};
+	struct peer *peer = self->peer;
+	int size = LITTLE;
+
+	ASSERT_EQ(0, setsockopt(self->a->sockets[0], SOL_SOCKET, SO_SNDBUF,
+				&size, sizeof(size)));
+	ASSERT_EQ(0, setsockopt(peer->fd, SOL_SOCKET, SO_RCVBUF, &size,
+				sizeof(size)));
+	ASSERT_EQ(0, ktls_set(self->a->sockets[0], 'a', 'b'));
+	ASSERT_EQ(0, ktls_set(peer->fd, 'b', 'a'));
+	ASSERT_EQ(0, begin(self));
+	ASSERT_EQ(0, peer_take_hello(peer, true, 1));
+	ASSERT_EQ(0, await_standstill(self->a));
+	ASSERT_EQ(0, peer_send(peer, frame, why));
+	/* As the kernel does: a FIN, and then a reset for what was not read. */
+	ASSERT_EQ(0, shutdown(peer->fd, SHUT_WR));
+	ASSERT_EQ(0, close(peer->fd));
+	peer->fd = -1;
+	EXPECT_FAILED(ENOMEM, why);
+	EXPECT_GT(SIZE / 2, side_counter(self->a, VMIG_A_COUNTERS_WIRE_BYTES));
 }
 
 TEST_F(tls, no_keys)
