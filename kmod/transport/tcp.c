@@ -496,7 +496,8 @@ void vmig_tcp_farewell(struct vmig_tcp *tcp, const void *buf, size_t len)
 		ret = sock_sendmsg(tcp->sock, &msg);
 		if (ret > 0)
 			continue;
-		if (ret != -EAGAIN || ask_patience(&patience, sk))
+		/* TLS has a lock that a stopped thread does not wait for. */
+		if (!is_pause(ret) || ask_patience(&patience, sk))
 			break;
 		schedule_timeout_idle(slice);
 	}
