@@ -39,9 +39,10 @@
  */
 #define TLS_PIECE	(128UL << 10)
 
-static int check_socket(struct socket *sock, struct net *net, u32 fd,
+static int check_socket(struct vmig_tcp *tcp, struct net *net, u32 fd,
 			struct netlink_ext_ack *extack)
 {
+	struct socket *sock = tcp->sock;
 	struct sock *sk = sock->sk;
 
 	if (sock->type != SOCK_STREAM || sk->sk_protocol != IPPROTO_TCP ||
@@ -63,7 +64,9 @@ static int check_socket(struct socket *sock, struct net *net, u32 fd,
 				   fd);
 		return -ENOTCONN;
 	}
-	if (vmig_tls_is_on(sk) && !vmig_tls_has_keys(sk)) {
+	/* Asked once: the caller may set it meanwhile, without keys. */
+	tcp->tls = vmig_tls_is_on(sk);
+	if (tcp->tls && !vmig_tls_has_keys(sk)) {
 		NL_SET_ERR_MSG_FMT(extack,
 				   "Socket %u has kernel TLS without keys: set TLS_TX and TLS_RX before handing it over",
 				   fd);
@@ -135,13 +138,12 @@ int vmig_tcp_attach(struct vmig_tcp *tcp, struct net *net, u32 fd,
 		.patience = VMIG_TCP_SILENCE,
 		.limit = VMIG_TCP_FRAME_MAX,
 	};
-	err = check_socket(sock, net, fd, extack);
+	err = check_socket(tcp, net, fd, extack);
 	if (err)
 		goto err_put;
 	err = own_socket(tcp, fd, extack);
 	if (err)
 		goto err_put;
-	tcp->tls = vmig_tls_is_on(sock->sk);
 	return 0;
 
 err_put:
