@@ -72,6 +72,12 @@ static int check_socket(struct vmig_tcp *tcp, struct net *net, u32 fd,
 				   fd);
 		return -ENOKEY;
 	}
+	if (tcp->tls && !vmig_tls_is_gcm(sk)) {
+		NL_SET_ERR_MSG_FMT(extack,
+				   "Socket %u has kernel TLS with another cipher than AES-GCM, which may break on pages that change: set one of AES-GCM",
+				   fd);
+		return -EOPNOTSUPP;
+	}
 	return 0;
 }
 
@@ -115,7 +121,7 @@ static void disown_socket(struct vmig_tcp *tcp)
  *
  * Context: Process context of the task that owns @fd. May sleep.
  * Return: 0; -EBADF or -ENOTSOCK if @fd is no socket, -EPROTOTYPE if not TCP,
- * -EXDEV, -ENOTCONN, -ENOKEY or -EBUSY as the extack says.
+ * -EXDEV, -ENOTCONN, -ENOKEY, -EOPNOTSUPP or -EBUSY as the extack says.
  */
 int vmig_tcp_attach(struct vmig_tcp *tcp, struct net *net, u32 fd,
 		    bool (*stop)(void *arg), void *arg,

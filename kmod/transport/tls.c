@@ -29,6 +29,18 @@ bool vmig_tls_has_keys(struct sock *sk)
 	return keys;
 }
 
+/* What tls.h says of pages that change, and of records, is true of this one. */
+bool vmig_tls_is_gcm(struct sock *sk)
+{
+	u16 cipher;
+
+	lock_sock(sk);
+	cipher = tls_get_ctx(sk)->prot_info.cipher_type;
+	release_sock(sk);
+	return cipher == TLS_CIPHER_AES_GCM_128 ||
+	       cipher == TLS_CIPHER_AES_GCM_256;
+}
+
 /* Has the key for sending protected as much as it may? */
 bool vmig_tls_is_spent(struct sock *sk)
 {

@@ -5,7 +5,9 @@
  * Sending and receiving are not: the socket's own functions encrypt. A page
  * that is sent by reference is read once, when its record is encrypted into
  * pages of its own: what is repeated is that ciphertext, so that a page that
- * changes meanwhile may be torn but its record always is what its tag says.
+ * changes meanwhile may be torn but its record always is what its tag says. (That
+ * is so with AES-GCM, whose tag is of the ciphertext, and the only one taken.
+ * AES-CCM reads a page twice: for the tag, and to encrypt it.)
  * (A device that encrypts is given copies unless TLS_TX_ZEROCOPY_RO is set,
  * which nobody does.)
  */
@@ -25,6 +27,7 @@ struct sock;
 
 bool vmig_tls_is_on(const struct sock *sk);
 bool vmig_tls_has_keys(struct sock *sk);
+bool vmig_tls_is_gcm(struct sock *sk);
 bool vmig_tls_is_spent(struct sock *sk);
 bool vmig_tls_is_flushed(struct sock *sk);
 

@@ -36,6 +36,18 @@ int ktls_set(int fd, uint8_t send, uint8_t receive)
 	return ktls_set_from(fd, send, receive, 0, 0);
 }
 
+int ktls_set_ccm(int fd)
+{
+	const struct tls12_crypto_info_aes_ccm_128 info = {
+		.info.version = TLS_1_3_VERSION,
+		.info.cipher_type = TLS_CIPHER_AES_CCM_128,
+	};
+
+	return setsockopt(fd, IPPROTO_TCP, TCP_ULP, "tls", sizeof("tls")) ||
+	       setsockopt(fd, SOL_TLS, TLS_TX, &info, sizeof(info)) ||
+	       setsockopt(fd, SOL_TLS, TLS_RX, &info, sizeof(info)) ? -1 : 0;
+}
+
 int ktls_send_alert(int fd)
 {
 	char control[CMSG_SPACE(1)] = "", text[2] = { 2, 0 };

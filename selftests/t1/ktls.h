@@ -10,6 +10,8 @@ int ktls_set(int fd, uint8_t send, uint8_t receive);
 /* The same with the number of the first record each way. */
 int ktls_set_from(int fd, uint8_t send, uint8_t receive, uint64_t send_seq,
 		  uint64_t receive_seq);
+/* With a cipher that vmig does not take. */
+int ktls_set_ccm(int fd);
 /* Send a record that is no data. */
 int ktls_send_alert(int fd);
 

@@ -187,4 +187,15 @@ TEST_F(tls, no_keys)
 	EXPECT_NE(NULL, strstr(self->a->result.text, "TLS without keys"));
 }
 
+/* Its tag is of what a page was before it was encrypted. */
+TEST_F(tls, another_cipher)
+{
+	const struct plan plan = { .channels = 1 };
+
+	ASSERT_EQ(0, ktls_set_ccm(self->a->sockets[0]));
+	ASSERT_EQ(-1, side_new(self->a, "b", &plan));
+	EXPECT_EQ(EOPNOTSUPP, self->a->result.error);
+	EXPECT_NE(NULL, strstr(self->a->result.text, "set one of AES-GCM"));
+}
+
 TEST_HARNESS_MAIN
