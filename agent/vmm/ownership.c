@@ -228,8 +228,11 @@ static void on_learned(void *arg, const struct vmig_lease_result *result)
 
 void vmig_ownership_learn(struct vmig_machine *m)
 {
-	if (vmig_ownership_is_used(m))
-		vmig_ownership_ask(m, VMIG_LEASE_READ, NULL, on_learned, m);
+	if (!vmig_ownership_is_used(m))
+		return;
+	/* Until the storage has said otherwise: it may end before that. */
+	m->lease.held = true;
+	vmig_ownership_ask(m, VMIG_LEASE_READ, NULL, on_learned, m);
 }
 
 static void gone(struct vmig_machine *m, bool released,

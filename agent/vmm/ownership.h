@@ -32,7 +32,8 @@ typedef void (*vmig_ownership_fn)(struct vmig_machine *m, bool released,
  * struct vmig_ownership - what this node knows of a VM's lease
  * @record: what the storage said last, if @known; it may have changed since
  * @complete: ... and all disks followed it
- * @held: it was this node's: release it when QEMU is dead
+ * @held: it was this node's, or of a QEMU that was found running is taken to be:
+ *	release it when QEMU is dead
  * @tries: how often a start has repeated its request
  * @op: under way, with whom to tell
  */
