@@ -38,6 +38,9 @@ static void on_stopped_released(struct vmig_machine *m, bool released,
 			 m->name);
 		fail(m, request, EINVAL, text);
 	}
+	/* It was put off until this is over. */
+	if (m->start_request)
+		vmig_ownership_start(m);
 }
 
 /* vmig_request_release() - `vm stop` of a VM of which a lease may be left. */
