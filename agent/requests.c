@@ -45,10 +45,14 @@ bool vmig_request_refuse_busy(struct vmig_daemon *daemon,
 {
 	char message[256];
 
-	if (m->pidfd < 0 && !m->ops && !m->start_request &&
+	if (m->pidfd < 0 && !m->ops && !m->start_request && !m->cleaning &&
 	    !vmig_ownership_is_busy(m))
 		return false;
-	if (m->pidfd < 0 && vmig_ownership_is_busy(m))
+	if (m->cleaning)
+		snprintf(message, sizeof(message),
+			 "VM %s is being cleaned up after: try again in a few seconds",
+			 m->name);
+	else if (m->pidfd < 0 && vmig_ownership_is_busy(m))
 		snprintf(message, sizeof(message),
 			 "the storage is being asked for the lease of VM %s: try again in a few seconds",
 			 m->name);

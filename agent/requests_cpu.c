@@ -111,6 +111,13 @@ void vmig_request_start(struct vmig_daemon *daemon,
 	if (!m || refuse_leaving(daemon, request, m) ||
 	    refuse_draining(daemon, request))
 		return;
+	if (m->undefine_request || m->cleaning) {
+		ret = vmig_err_set(&err, EBUSY, "VM %s is being %s",
+				   m->name, m->undefine_request ? "undefined" :
+				   "cleaned up after: try again in a few seconds");
+		vmig_request_fail(daemon, request->id, ret, &err);
+		return;
+	}
 	if (m->pidfd >= 0 || m->ops || m->start_request) {
 		ret = vmig_err_set(&err, EBUSY, "VM %s is %s already", m->name,
 				   m->start_request ? "being started" :
