@@ -165,10 +165,15 @@ static void answer_waiting(struct vmig_machine *m, const char *why)
 		vmig_daemon_answer(m->daemon, m->start_request, EIO, why, NULL);
 	m->start_request = 0;
 	/* With a lease it is stopped once that is released. */
-	if (m->stop_request && !m->lease.held) {
+	if (!m->stop_request || m->lease.held)
+		return;
+	if (m->owned)
 		vmig_daemon_answer(m->daemon, m->stop_request, 0, NULL, NULL);
-		m->stop_request = 0;
-	}
+	else
+		vmig_daemon_answer(m->daemon, m->stop_request, ECANCELED,
+				   "it was moved to another node before it powered off",
+				   NULL);
+	m->stop_request = 0;
 }
 
 static void handle_death(struct vmig_machine *m)
