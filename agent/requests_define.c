@@ -51,7 +51,7 @@ void vmig_request_define(struct vmig_daemon *daemon,
 	int ret;
 
 	if (!def)
-		return;
+		abort();	/* a daemon without memory is restarted */
 	ret = vmig_definition_parse(text, "the definition", def, &err);
 	if (!ret) {
 		old = vmig_machine_find(daemon, def->name);
