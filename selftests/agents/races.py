@@ -2,6 +2,7 @@
 """Users who want two things at once."""
 
 import asyncio
+import os
 import cases
 from node import Failed
 
@@ -11,8 +12,8 @@ ROUNDS = 3
 class Race(cases.Case):
     """@function: a coroutine that is given the pair."""
 
-    def __init__(self, function):
-        super().__init__(function.__name__.replace("_", "-"))
+    def __init__(self, function, lease="none"):
+        super().__init__(function.__name__.replace("_", "-"), lease)
         self.function = function
 
     async def run(self, pair):
@@ -119,6 +120,45 @@ async def commands_during_a_move(pair):
             await pair.settle()
 
 
+async def stop_before_a_new_agent_has_read_the_lease(pair):
+    """It is given back, though the agent did not know yet that it has it."""
+    node, name = pair.vm.runner(), pair.vm.name
+    lock = pair.vm.lock_lease()
+    await node.kill()
+    await node.start()
+    stop = asyncio.create_task(node.run("vm", "stop", name, "--force"))
+    await pair.wait(30, "QEMU to die", lambda: not pair.vm.processes())
+    os.close(lock)
+    status, said = await stop
+    if status or pair.vm.holder():
+        raise Failed(f"stopped, and its lease says "
+                     f"'{pair.vm.holder()}': {said}")
+    await pair.must(node, "vm", "start", name)
+
+
+async def start_while_the_lease_is_released(pair):
+    """The lease of a VM that is off; a start then has to be answered."""
+    node, name = pair.vm.runner(), pair.vm.name
+    await pair.must(node, "vm", "stop", name, "--force")
+    lock = pair.vm.lock_lease()
+    stop = asyncio.create_task(node.run("vm", "stop", name))
+    said = ""
+    while "being asked" not in said and not stop.done():
+        _, said = await node.run("vm", "define", pair.vm.write_definition())
+    starts = [asyncio.create_task(node.run("vm", "start", name))
+              for _ in range(2)]
+    # One is refused as the other one is there.
+    await asyncio.wait(starts, return_when=asyncio.FIRST_COMPLETED)
+    os.close(lock)
+    await stop
+    told = await asyncio.gather(*starts)
+    if sorted(bool(status) for status, _ in told) != [False, True]:
+        raise Failed(f"not one of two starts was refused: {told}")
+
+
 CASES = [Race(function) for function in (
     opposite_directions, two_vms_one_way, same_vm_twice,
     same_vm_from_two_sides, commands_during_a_move)]
+CASES += [Race(function, "lease-file") for function in (
+    stop_before_a_new_agent_has_read_the_lease,
+    start_while_the_lease_is_released)]
