@@ -50,8 +50,7 @@ early=(handoff)
 for word in "${early[@]}"; do
 	step "the source is alone at $word"
 	nodes_part a "\"state\":\"$word\""
-	same "holder of the lease" a "$holder"
-	same "epoch" "$before" "$epoch"
+	uncommitted "$word"
 done
 
 late=(storage)

@@ -180,6 +180,21 @@ hold_handoff() {
 	qemu_signal b STOP
 }
 
+# uncommitted WORD: the lease did not change, not even its epoch. With the guest
+# stopped "commit" may have been said before it struck: then the lease decides.
+uncommitted() {
+	case $1 in
+	stopcopy | handoff | ready)
+		[[ $epoch = "$before" ]] || {
+			echo "# the commit had begun: epoch $before, now $epoch of $holder"
+			return 0
+		}
+		;;
+	esac
+	same "holder of the lease" a "$holder"
+	same "epoch" "$before" "$epoch"
+}
+
 other_than() { [[ $1 = a ]] && echo b || echo a; }
 
 # home: the guest runs on a
