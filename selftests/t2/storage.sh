@@ -182,6 +182,8 @@ hold_handoff() {
 
 # uncommitted WORD: the lease did not change, not even its epoch. With the guest
 # stopped "commit" may have been said before it struck: then the lease decides.
+# $before is the epoch at the beginning.
+# shellcheck disable=SC2154
 uncommitted() {
 	case $1 in
 	stopcopy | handoff | ready)
