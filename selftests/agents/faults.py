@@ -2,7 +2,9 @@
 """What goes wrong at a message, and how a case goes on from there."""
 
 import asyncio
+import contextlib
 import os
+import signal
 
 # What the receiver does with a message is seen by what it says next; if it
 # has nothing to say, it had this long.
@@ -10,6 +12,9 @@ ANSWER_S = 0.3
 # Longer than every limit on silence.
 UNPLUGGED_S = 15
 RESTART_S = 1
+# A request of the storage may take 10 s.
+ASK_S = 60
+LOOK_S = 8
 
 
 class Attempt:
@@ -148,6 +153,28 @@ async def storage_away(attempt, message):
     attempt.deliver(message)
 
 
+async def handoff_late(attempt, message):
+    """The source looks at its lease while what takes it is on its way."""
+    vm = attempt.pair.vm
+    fd = vm.lock_lease()
+    attempt.deliver(message)
+    await attempt.pair.wait(ASK_S, "the destination to ask for the lease",
+                            attempt.destination.helpers)
+    helpers = attempt.destination.helpers()
+    for pid in helpers:
+        os.kill(pid, signal.SIGSTOP)
+    os.close(fd)
+    message.connection.cut()
+    for _ in range(LOOK_S * 20):
+        if attempt.source.name in vm.runners():
+            break
+        await asyncio.sleep(0.05)
+    for pid in helpers:
+        # The agent's limit may have ended it.
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
+
+
 async def cancelled(attempt, message):
     """By the user: it may be too late for that."""
     await attempt.source.run("cancel", attempt.pair.vm.name)
@@ -169,7 +196,14 @@ FAULTS = {
     "twice": twice,
     "cancelled": cancelled,
     "storage-away": storage_away,
+    "handoff-late": handoff_late,
     "source-vmm-killed": vmm_killer("source"),
     "destination-vmm-killed": vmm_killer("destination"),
 }
-LEASE_FAULTS = ("storage-away",)
+
+
+def fits(fault, lease, row):
+    """Can it go wrong at that message?"""
+    if fault == "handoff-late":
+        return lease != "none" and row.name == "commit"
+    return fault != "storage-away" or lease != "none"

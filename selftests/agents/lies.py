@@ -80,6 +80,46 @@ class Added(cases.Case):
         pair.check_violations()
 
 
+class Instead(cases.Case):
+    """Of a VM with a lease: something else is said than @message.
+
+    @opened: as if the one who opened the connection had said it
+    @where: who runs the VM all the same, "source" or "destination"
+    """
+
+    def __init__(self, name, message, opened, where, **body):
+        super().__init__("instead/" + name, lease="lease-file")
+        self.message, self.opened, self.where = message, opened, where
+        self.body = body
+
+    async def run(self, pair):
+        source, proxy = pair.vm.runner(), pair.proxy
+        nodes = {"source": source, "destination": pair.other(source)}
+        done = []
+
+        async def plan(message):
+            if str(message) == self.message and not done:
+                done.append(message)
+                message.connection.send(self.opened, frame({
+                    key: value(message.body) if callable(value) else value
+                    for key, value in self.body.items()}))
+            else:
+                proxy.deliver(message)
+
+        proxy.plan = plan
+        status, said = await source.run("migrate", pair.vm.name,
+                                        nodes["destination"].name)
+        proxy.heal()
+        if not done:
+            raise Failed(f"no such message came: {said}")
+        await pair.settle()
+        if pair.vm.runner() != nodes[self.where]:
+            raise Failed(f"the {self.where} does not run it: {said}")
+        if bool(status) != (self.where == "source"):
+            raise Failed(f"the user was told, with status {status}: {said}")
+        pair.check_violations()
+
+
 class Strange(cases.Case):
     """A connection of its own to the node that runs the VM.
 
@@ -203,6 +243,8 @@ async def asks_then_begins(stranger):
 SETUP = "control source setup"
 CHANNEL = "channel source greeting"
 GREETING = "control source greeting"
+COMMIT = "control source commit"
+COMMITTED = "control destination committed"
 ANSWER = "control destination greeting"
 
 CASES = [
@@ -249,6 +291,21 @@ CASES = [
           {"type": "abort", "reason": "no"}),
     Added("setup-again", "control destination accepted", True,
           {"type": "setup"}),
+    Instead("committed-without-commit", COMMIT, False, "source",
+            type="committed"),
+    Instead("aborted-without-commit", COMMIT, False, "source",
+            type="aborted", reason="no"),
+    Instead("commit-without-epoch", COMMIT, True, "source", type="commit"),
+    Instead("commit-of-an-old-epoch", COMMIT, True, "source", type="commit",
+            epoch=lambda body: body["epoch"] - 1),
+    Instead("commit-of-a-future-epoch", COMMIT, True, "source", type="commit",
+            epoch=1 << 62),
+    Instead("commit-of-no-number", COMMIT, True, "source", type="commit",
+            epoch="all"),
+    Instead("aborted-after-commit", COMMITTED, False, "destination",
+            type="aborted", reason="no"),
+    Instead("failed-after-commit", COMMITTED, False, "destination",
+            type="failed", reason="no"),
     Strange("length-0", raw(b"\0\0\0\0")),
     Strange("length-4G", raw(b"\xff\xff\xff\xff" + b"x" * 100)),
     Strange("http", raw(b"GET / HTTP/1.1\r\n\r\n")),

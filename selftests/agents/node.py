@@ -126,6 +126,14 @@ class Node:
             self.process.send_signal(signal.SIGKILL)
             await self.process.wait()
 
+    def helpers(self):
+        """Its processes that ask the storage; see agent/storage/lease_op.c."""
+        pid = self.process.pid
+        done = subprocess.run(["pgrep", "-P", str(pid)], text=True,
+                              stdout=subprocess.PIPE, check=False)
+        return [int(child) for child in done.stdout.split()
+                if same_program(int(child), pid)]
+
     def read_log(self, begin=0):
         if not os.path.exists(self.log):
             return ""
@@ -163,3 +171,11 @@ class Node:
                  ("vms", vm + ".leaving")]
         return [os.path.join(*words) for words in names
                 if os.path.lexists(self.path(*words))]
+
+
+def same_program(first, second):
+    try:
+        return (os.readlink(f"/proc/{first}/exe") ==
+                os.readlink(f"/proc/{second}/exe"))
+    except FileNotFoundError:
+        return False

@@ -3,6 +3,7 @@
 
 import asyncio
 import os
+
 import cases
 from node import Failed
 
@@ -112,12 +113,11 @@ async def commands_during_a_move(pair):
                 ("vm", "undefine", name), ("vm", "start", name),
                 ("vm", "stop", name), ("vm", "stop", name, "--force"),
                 ("migrate", name, "a"), ("migrate", name, "b"))
-    for message in ("control destination incoming",
-                    "control destination loaded"):
-        # Few at once: the kernel waits 30 s for what is held back here.
-        for command in commands:
-            await during(pair, message, command)
-            await pair.settle()
+    messages = ("control destination incoming", "control destination loaded")
+    # One at a time: the kernel waits 30 s for what is held back here.
+    for number, command in enumerate(commands):
+        await during(pair, messages[number % 2], command)
+        await pair.settle()
 
 
 async def stop_before_a_new_agent_has_read_the_lease(pair):
