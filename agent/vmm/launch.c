@@ -327,23 +327,30 @@ static int make_region(struct vmig_machine *m, struct vmig_err *err)
 	return ret;
 }
 
+/*
+ * definition.ini comes before the memory: a new agent finds by it what an
+ * earlier one made, see clean(). So what is there already, and is not ours, has
+ * to be seen before.
+ */
 static int make_folders(struct vmig_machine *m, struct vmig_err *err)
 {
-	char path[LAUNCH_PATH_MAX];
+	char memory[LAUNCH_PATH_MAX], path[LAUNCH_PATH_MAX];
 	int ret;
 
+	memory_path(m, memory);
+	if (!access(memory, F_OK))
+		return vmig_err_set(err, EEXIST,
+				    "cannot make %s, the VM's memory: %s; remove it or find out who uses it",
+				    memory, strerror(EEXIST));
 	run_path(m, "", path);
 	if (mkdir(path, 0700) && errno != EEXIST)
 		return vmig_err_set(err, errno, "%s: %s", path,
 				    strerror(errno));
-	memory_path(m, path);
-	if (mkdir(path, 0700))
-		return vmig_err_set(err, errno,
-				    errno == EEXIST ?
-				    "cannot make %s, the VM's memory: %s; remove it or find out who uses it" :
-				    "cannot make %s, the VM's memory: %s; is vmigfs mounted there?",
-				    path, strerror(errno));
 	ret = vmig_store_incoming(m, err);
+	if (!ret && mkdir(memory, 0700))
+		ret = vmig_err_set(err, errno,
+				   "cannot make %s, the VM's memory: %s; is vmigfs mounted there?",
+				   memory, strerror(errno));
 	return ret ? ret : make_region(m, err);
 }
 
