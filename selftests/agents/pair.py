@@ -15,6 +15,8 @@ from proxy import Proxy
 SETTLE_LIMIT = 120
 # A busy host's agent may take longer than its peer waits; nothing is changed.
 SLOW = "did not greet within"
+# Emulated processors encrypt a few MB a second: a round takes long.
+PATIENT = ("--max-blackout", "10000")
 # What a user is told to wait for.
 PASSING = ("is busy", "cleaned up", "try again", "does not run on yet",
            "still arriving", "being migrated already", SLOW)
@@ -165,7 +167,7 @@ class Pair:
         """All is as before: the VM can be moved."""
         begin = self.vm.runner()
         target = self.other(begin)
-        await self.must(begin, "migrate", self.vm.name, target.name)
+        await self.must(begin, "migrate", self.vm.name, target.name, *PATIENT)
         await self.settle()
         if self.vm.runner() != target:
             raise Failed(f"moved to {target.name}, but it runs on "

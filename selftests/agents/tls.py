@@ -10,6 +10,7 @@ import tempfile
 
 import cases
 from node import AGENT, Failed, sh
+from pair import PATIENT
 from stranger import Stranger
 
 FOLDER = os.path.join(tempfile.gettempdir(), "agents-keys")
@@ -109,7 +110,7 @@ def flip(kind, opened, offset):
         source = pair.vm.runner()
         pair.proxy.tamper = tamper
         status, said = await source.run("migrate", pair.vm.name,
-                                        pair.other(source).name)
+                                        pair.other(source).name, *PATIENT)
         if not done:
             raise Failed(f"no such byte passed: {said}")
         await pair.settle()
@@ -126,7 +127,8 @@ def changed(cluster, told):
         await target.kill()
         pair.configure(target, cluster)
         await target.start()
-        status, said = await source.run("migrate", pair.vm.name, target.name)
+        status, said = await source.run("migrate", pair.vm.name, target.name,
+                                        *PATIENT)
         await target.kill()
         pair.configure(target, CLUSTER)
         await target.start()
