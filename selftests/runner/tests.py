@@ -12,6 +12,8 @@ an emulated host everything may take four times as long.
 
 A T2 script may say on which kernels it runs, one host's and the other's:
 `# kernels: 6.1+6.12 6.12+6.1`. Without that line it is run once, on 6.1+6.12.
+A T1 script that is about the agents and not the kernel may name one kernel,
+which then is the only one unless another is asked for.
 """
 
 import os
@@ -62,13 +64,15 @@ def timeout_of(settings, path):
     return settings.get("timeout", DEFAULT_TIMEOUT)
 
 
-def kernels_of(path):
+def kernels_of(path, tier):
+    if tier == 0 or not path.endswith(".sh"):
+        return ()
     with open(path, encoding="utf-8") as file:
         for line in file:
             found = re.match(r"#\s*kernels:\s*(.+)", line)
             if found:
                 return tuple(found[1].split())
-    return (DEFAULT_PAIR,)
+    return (DEFAULT_PAIR,) if tier == 2 else ()
 
 
 def is_test(path):
@@ -93,4 +97,4 @@ def find(top, tier):
     for path in candidates(top, tier):
         if is_test(path):
             yield Test(tier, path, timeout_of(settings, path),
-                       kernels_of(path) if tier == 2 else ())
+                       kernels_of(path, tier))

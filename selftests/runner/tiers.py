@@ -114,7 +114,9 @@ class HostTier:
 def run_t1(tests, kernels, report, lab, top):
     threads = []
     for host, kernel in zip("ab", kernels):
-        tier = HostTier(kernel, host, tests, report, lab, top)
+        here = [test for test in tests if len(kernels) == 1
+                or not test.kernels or kernel in test.kernels]
+        tier = HostTier(kernel, host, here, report, lab, top)
         threads.append(threading.Thread(target=tier.run, daemon=True))
     for thread in threads:
         thread.start()

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
+# kernels: 6.1
 #
 # Four agents and a stand-in for QEMU: checks, slots, the queue, drains.
 set -u

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
+# kernels: 6.12
 #
 # Two agents, a stand-in for QEMU, and what may go wrong between them: a part of
 # the table of failures in which every message and every failure is, peers that
