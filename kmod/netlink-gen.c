@@ -62,7 +62,7 @@ static const struct nla_policy vmig_vm_get_nl_policy[VMIG_A_VM_NAME + 1] = {
 };
 
 /* VMIG_CMD_REQUEST - do */
-static const struct nla_policy vmig_request_nl_policy[VMIG_A_REQUEST_QUICK + 1] = {
+static const struct nla_policy vmig_request_nl_policy[VMIG_A_REQUEST_TRANSPORT + 1] = {
 	[VMIG_A_REQUEST_OP] = NLA_POLICY_RANGE(NLA_U32, 1, 19),
 	[VMIG_A_REQUEST_VM] = { .type = NLA_NUL_STRING, .len = VMIG_NAME_MAX, },
 	[VMIG_A_REQUEST_NODE] = { .type = NLA_NUL_STRING, .len = VMIG_NAME_MAX, },
@@ -77,6 +77,7 @@ static const struct nla_policy vmig_request_nl_policy[VMIG_A_REQUEST_QUICK + 1] 
 	[VMIG_A_REQUEST_STOP_LIMIT] = NLA_POLICY_FULL_RANGE(NLA_U32, &vmig_a_request_stop_limit_range),
 	[VMIG_A_REQUEST_WAIT] = { .type = NLA_FLAG, },
 	[VMIG_A_REQUEST_QUICK] = { .type = NLA_FLAG, },
+	[VMIG_A_REQUEST_TRANSPORT] = NLA_POLICY_MAX(NLA_U32, 2),
 };
 
 /* VMIG_CMD_ANSWER - do */
@@ -88,12 +89,13 @@ static const struct nla_policy vmig_answer_nl_policy[VMIG_A_REQUEST_MESSAGE + 1]
 };
 
 /* VMIG_CMD_MIGRATION_NEW - do */
-static const struct nla_policy vmig_migration_new_nl_policy[VMIG_A_MIGRATION_QUICK + 1] = {
+static const struct nla_policy vmig_migration_new_nl_policy[VMIG_A_MIGRATION_SECRET + 1] = {
 	[VMIG_A_MIGRATION_VM] = { .type = NLA_NUL_STRING, .len = VMIG_NAME_MAX, },
 	[VMIG_A_MIGRATION_NODE] = { .type = NLA_NUL_STRING, .len = VMIG_NAME_MAX, },
 	[VMIG_A_MIGRATION_ROLE] = NLA_POLICY_MAX(NLA_U32, 1),
 	[VMIG_A_MIGRATION_TOKEN] = NLA_POLICY_EXACT_LEN(VMIG_TOKEN_LEN),
 	[VMIG_A_MIGRATION_SOCKET] = { .type = NLA_U32, },
+	[VMIG_A_MIGRATION_CHANNELS] = { .type = NLA_U32, },
 	[VMIG_A_MIGRATION_VERIFY] = { .type = NLA_FLAG, },
 	[VMIG_A_MIGRATION_BANDWIDTH] = { .type = NLA_U64, },
 	[VMIG_A_MIGRATION_MAX_BLACKOUT] = NLA_POLICY_FULL_RANGE(NLA_U32, &vmig_a_migration_max_blackout_range),
@@ -101,6 +103,11 @@ static const struct nla_policy vmig_migration_new_nl_policy[VMIG_A_MIGRATION_QUI
 	[VMIG_A_MIGRATION_AT_TIMEOUT] = NLA_POLICY_MAX(NLA_U32, 1),
 	[VMIG_A_MIGRATION_STOP_LIMIT] = NLA_POLICY_FULL_RANGE(NLA_U32, &vmig_a_migration_stop_limit_range),
 	[VMIG_A_MIGRATION_QUICK] = { .type = NLA_FLAG, },
+	[VMIG_A_MIGRATION_TRANSPORT] = NLA_POLICY_MAX(NLA_U32, 1),
+	[VMIG_A_MIGRATION_LOCAL_ADDRESS] = { .type = NLA_BINARY, },
+	[VMIG_A_MIGRATION_PEER_ADDRESS] = { .type = NLA_BINARY, },
+	[VMIG_A_MIGRATION_PORT] = { .type = NLA_U16, },
+	[VMIG_A_MIGRATION_SECRET] = NLA_POLICY_EXACT_LEN(VMIG_SECRET_LEN),
 };
 
 /* VMIG_CMD_MIGRATION_START - do */
@@ -163,6 +170,12 @@ static const struct nla_policy vmig_cpuid_filter_get_nl_policy[VMIG_A_CPUID_VM +
 	[VMIG_A_CPUID_VM] = { .type = NLA_NUL_STRING, .len = VMIG_NAME_MAX, },
 };
 
+/* VMIG_CMD_TRANSPORT_GET - do */
+static const struct nla_policy vmig_transport_get_nl_policy[VMIG_A_LINK_LOCAL_ADDRESS + 1] = {
+	[VMIG_A_LINK_TRANSPORT] = NLA_POLICY_MAX(NLA_U32, 1),
+	[VMIG_A_LINK_LOCAL_ADDRESS] = { .type = NLA_BINARY, },
+};
+
 /* Ops table for vmig */
 static const struct genl_split_ops vmig_nl_ops[] = {
 	{
@@ -195,7 +208,7 @@ static const struct genl_split_ops vmig_nl_ops[] = {
 		.cmd		= VMIG_CMD_REQUEST,
 		.doit		= vmig_nl_request_doit,
 		.policy		= vmig_request_nl_policy,
-		.maxattr	= VMIG_A_REQUEST_QUICK,
+		.maxattr	= VMIG_A_REQUEST_TRANSPORT,
 		.flags		= GENL_ADMIN_PERM | GENL_CMD_CAP_DO,
 	},
 	{
@@ -209,7 +222,7 @@ static const struct genl_split_ops vmig_nl_ops[] = {
 		.cmd		= VMIG_CMD_MIGRATION_NEW,
 		.doit		= vmig_nl_migration_new_doit,
 		.policy		= vmig_migration_new_nl_policy,
-		.maxattr	= VMIG_A_MIGRATION_QUICK,
+		.maxattr	= VMIG_A_MIGRATION_SECRET,
 		.flags		= GENL_ADMIN_PERM | GENL_CMD_CAP_DO,
 	},
 	{
@@ -298,6 +311,13 @@ static const struct genl_split_ops vmig_nl_ops[] = {
 		.start	= vmig_nl_cpuid_filter_get_start,
 		.dumpit	= vmig_nl_cpuid_filter_get_dumpit,
 		.flags	= GENL_ADMIN_PERM | GENL_CMD_CAP_DUMP,
+	},
+	{
+		.cmd		= VMIG_CMD_TRANSPORT_GET,
+		.doit		= vmig_nl_transport_get_doit,
+		.policy		= vmig_transport_get_nl_policy,
+		.maxattr	= VMIG_A_LINK_LOCAL_ADDRESS,
+		.flags		= GENL_ADMIN_PERM | GENL_CMD_CAP_DO,
 	},
 };
 

@@ -42,6 +42,7 @@ int vmig_nl_cpuid_filter_set_doit(struct sk_buff *skb, struct genl_info *info);
 int vmig_nl_cpuid_filter_get_doit(struct sk_buff *skb, struct genl_info *info);
 int vmig_nl_cpuid_filter_get_dumpit(struct sk_buff *skb,
 				    struct netlink_callback *cb);
+int vmig_nl_transport_get_doit(struct sk_buff *skb, struct genl_info *info);
 
 enum {
 	VMIG_NLGRP_MIGRATIONS,

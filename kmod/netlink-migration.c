@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Netlink: migrations, for the agent that makes them and for all who watch. */
+#include <linux/in.h>
+#include <linux/in6.h>
 #include <net/sock.h>
 #include "compat/compat.h"
 #include "compat/genetlink.h"
@@ -7,6 +9,7 @@
 #include "netlink.h"
 #include "netlink-agent.h"
 #include "netlink-gen.h"
+#include "netlink-params.h"
 
 /*
  * Changes with every migration that begins or ends, so that a dump in the
@@ -95,6 +98,36 @@ static int put_options(struct sk_buff *msg, const struct vmig_migration_info *m)
 	return 0;
 }
 
+static int put_address(struct sk_buff *msg, int attr,
+		       const struct sockaddr_storage *address)
+{
+	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)address;
+	const struct sockaddr_in *in = (const struct sockaddr_in *)address;
+
+	switch (address->ss_family) {
+	case AF_INET:
+		return nla_put(msg, attr, sizeof(in->sin_addr), &in->sin_addr);
+	case AF_INET6:
+		return nla_put(msg, attr, sizeof(in6->sin6_addr),
+			       &in6->sin6_addr);
+	}
+	return 0;
+}
+
+static int put_transport(struct sk_buff *msg,
+			 const struct vmig_migration_info *m)
+{
+	if (nla_put_u32(msg, VMIG_A_MIGRATION_TRANSPORT, m->transport) ||
+	    put_address(msg, VMIG_A_MIGRATION_LOCAL_ADDRESS, &m->local) ||
+	    put_address(msg, VMIG_A_MIGRATION_PEER_ADDRESS, &m->peer) ||
+	    (m->port && nla_put_u16(msg, VMIG_A_MIGRATION_PORT, m->port)) ||
+	    (*m->device &&
+	     nla_put_string(msg, VMIG_A_MIGRATION_DEVICE, m->device)) ||
+	    (m->unconnected && nla_put_flag(msg, VMIG_A_MIGRATION_UNCONNECTED)))
+		return -EMSGSIZE;
+	return 0;
+}
+
 static int put_migration(struct sk_buff *msg, const struct vmig_migration_info *m)
 {
 	if (nla_put_u32(msg, VMIG_A_MIGRATION_ID, m->id) ||
@@ -111,7 +144,8 @@ static int put_migration(struct sk_buff *msg, const struct vmig_migration_info *
 	    nla_put_u32(msg, VMIG_A_MIGRATION_STOP_LIMIT, m->stop_limit_s) ||
 	    vmig_netlink_put_u64(msg, VMIG_A_MIGRATION_ELAPSED, m->elapsed))
 		return -EMSGSIZE;
-	return put_options(msg, m) ?: put_stages(msg, m) ?: put_counters(msg, m);
+	return put_options(msg, m) ?: put_transport(msg, m) ?:
+	       put_stages(msg, m) ?: put_counters(msg, m);
 }
 
 static int send_migration(struct genl_info *info,
@@ -227,62 +261,6 @@ int vmig_nl_migration_get_dumpit(struct sk_buff *skb,
 	return skb->len;
 }
 
-static int read_sockets(struct genl_info *info, struct vmig_migration_params *p)
-{
-	const struct nlattr *attr;
-	int rem;
-
-	nla_for_each_attr(attr, genlmsg_data(info->genlhdr),
-			  genlmsg_len(info->genlhdr), rem) {
-		if (nla_type(attr) != VMIG_A_MIGRATION_SOCKET)
-			continue;
-		if (p->nfds == VMIG_CHANNELS_MAX) {
-			NL_SET_BAD_ATTR(info->extack, attr);
-			NL_SET_ERR_MSG_FMT(info->extack,
-					   "A migration has at most %d sockets, one a channel",
-					   VMIG_CHANNELS_MAX);
-			return -EINVAL;
-		}
-		p->fds[p->nfds] = nla_get_u32(attr);
-		p->fd_attrs[p->nfds++] = attr;
-	}
-	return 0;
-}
-
-static int read_params(struct genl_info *info, struct vmig_migration_params *p)
-{
-	struct nlattr **attrs = info->attrs;
-	int err;
-
-	err = vmig_netlink_need(info, VMIG_A_MIGRATION_VM, "vm") ?:
-	      vmig_netlink_need(info, VMIG_A_MIGRATION_NODE, "node") ?:
-	      vmig_netlink_need(info, VMIG_A_MIGRATION_ROLE, "role") ?:
-	      vmig_netlink_need(info, VMIG_A_MIGRATION_TOKEN, "token") ?:
-	      vmig_netlink_need(info, VMIG_A_MIGRATION_SOCKET, "socket") ?:
-	      vmig_netlink_check_name(info, VMIG_A_MIGRATION_VM) ?:
-	      vmig_netlink_check_name(info, VMIG_A_MIGRATION_NODE) ?:
-	      read_sockets(info, p);
-	if (err)
-		return err;
-	p->vm = nla_data(attrs[VMIG_A_MIGRATION_VM]);
-	p->node = nla_data(attrs[VMIG_A_MIGRATION_NODE]);
-	p->role = nla_get_u32(attrs[VMIG_A_MIGRATION_ROLE]);
-	nla_memcpy(p->token, attrs[VMIG_A_MIGRATION_TOKEN], sizeof(p->token));
-	p->verify = nla_get_flag(attrs[VMIG_A_MIGRATION_VERIFY]);
-	if (attrs[VMIG_A_MIGRATION_BANDWIDTH])
-		p->bandwidth = nla_get_u64(attrs[VMIG_A_MIGRATION_BANDWIDTH]);
-	if (attrs[VMIG_A_MIGRATION_MAX_BLACKOUT])
-		p->max_blackout_ms = nla_get_u32(attrs[VMIG_A_MIGRATION_MAX_BLACKOUT]);
-	if (attrs[VMIG_A_MIGRATION_TIMEOUT])
-		p->timeout_s = nla_get_u32(attrs[VMIG_A_MIGRATION_TIMEOUT]);
-	if (attrs[VMIG_A_MIGRATION_AT_TIMEOUT])
-		p->at_timeout = nla_get_u32(attrs[VMIG_A_MIGRATION_AT_TIMEOUT]);
-	if (attrs[VMIG_A_MIGRATION_STOP_LIMIT])
-		p->stop_limit_s = nla_get_u32(attrs[VMIG_A_MIGRATION_STOP_LIMIT]);
-	p->quick = nla_get_flag(attrs[VMIG_A_MIGRATION_QUICK]);
-	return 0;
-}
-
 /* A migration whose id the agent cannot be told is ended again. */
 static int new_migration(struct genl_info *info)
 {
@@ -293,7 +271,8 @@ static int new_migration(struct genl_info *info)
 	u32 id;
 	int err;
 
-	err = vmig_netlink_agent_check(info) ?: read_params(info, &p);
+	err = vmig_netlink_agent_check(info) ?:
+	      vmig_netlink_params_read(info, &p);
 	if (err)
 		return err;
 	msg = genlmsg_new(nla_total_size(sizeof(id)), GFP_KERNEL);
@@ -302,7 +281,9 @@ static int new_migration(struct genl_info *info)
 	err = vmig_migration_new(net, &p, &id, info->extack);
 	if (err) {
 		nlmsg_free(msg);
-		return vmig_netlink_blame(info, VMIG_A_MIGRATION_VM, err);
+		return vmig_netlink_blame(info, err == -EPROTONOSUPPORT ?
+					  VMIG_A_MIGRATION_TRANSPORT :
+					  VMIG_A_MIGRATION_VM, err);
 	}
 	atomic_inc(&migrations_seq);
 	hdr = genlmsg_put(msg, info->snd_portid, info->snd_seq, &vmig_nl_family,

@@ -10,6 +10,7 @@
 
 #include "compat/compat.h"
 #include "migrate/engine.h"
+#include "transport/transport.h"
 
 static bool channel_stops(void *channel)
 {
@@ -33,8 +34,16 @@ static int attach_channels(struct vmig_migration *m,
 			   const struct vmig_migration_params *p,
 			   struct netlink_ext_ack *extack)
 {
+	const struct vmig_transport_ops *ops;
 	int err;
 
+	if (p->transport != VMIG_TRANSPORT_TCP) {
+		ops = vmig_transport_get(p->transport, extack);
+		if (IS_ERR(ops))
+			return PTR_ERR(ops);
+		vmig_transport_put(ops);
+		return -EPROTONOSUPPORT;
+	}
 	if (!p->nfds || p->nfds > VMIG_CHANNELS_MAX) {
 		NL_SET_ERR_MSG_FMT(extack, "A migration has 1 to %u sockets, not %u",
 				   VMIG_CHANNELS_MAX, p->nfds);
@@ -102,7 +111,11 @@ static struct vmig_migration *alloc_migration(struct net *net,
 	m->best_remaining = U64_MAX;
 	m->info.role = p->role;
 	m->info.state = VMIG_STATE_SETUP;
-	m->info.channels = p->nfds;
+	m->info.channels = p->channels;
+	m->info.transport = p->transport;
+	m->info.local = p->local;
+	m->info.peer = p->peer;
+	m->info.port = p->port;
 	m->info.verify = p->verify;
 	m->info.quick = p->quick;
 	m->info.bandwidth = p->bandwidth;
@@ -123,8 +136,9 @@ static struct vmig_migration *alloc_migration(struct net *net,
  *
  * Context: Process context of the task that owns the sockets. May sleep.
  * Return: 0, and exactly one notification of its end will come; -ENOENT if
- * there is no such VM, -EBUSY if it is claimed or a socket is taken, -ENODATA
- * if it has no memory, -EINVAL, -ENOMEM, or what vmig_tcp_attach() returns.
+ * there is no such VM, -EPROTONOSUPPORT without the transport's module, -EBUSY
+ * if the VM is claimed or a socket is taken, -ENODATA if it has no memory,
+ * -EINVAL, -ENOMEM, or what vmig_tcp_attach() returns.
  */
 int vmig_migration_new(struct net *net, const struct vmig_migration_params *p,
 		       u32 *id, struct netlink_ext_ack *extack)

@@ -9,6 +9,7 @@
 #define _VMIG_MIGRATION_H
 
 #include <linux/netlink.h>
+#include <linux/socket.h>
 #include <linux/types.h>
 #include <linux/vmig.h>
 
@@ -25,6 +26,12 @@ struct vmig_migration;
  * @fds: sockets of the calling task, @nfds of them, in channel order
  * @fd_attrs: where each of them stands in the message, to be blamed
  * @nfds: used of @fds
+ * @transport: what moves the pages
+ * @channels: how many
+ * @local: with rdma: this node's address on the migration network
+ * @peer: the source's, with rdma: the other node's
+ * @port: the source's, with rdma: where the destination listens
+ * @secret: with rdma: what a connection of this migration must show
  * @verify: compare a digest of all memory
  * @bandwidth: bytes a second, 0 for no limit
  * @max_blackout_ms: 0 for the default
@@ -42,6 +49,12 @@ struct vmig_migration_params {
 	u32 fds[VMIG_CHANNELS_MAX];
 	const struct nlattr *fd_attrs[VMIG_CHANNELS_MAX];
 	unsigned int nfds;
+	enum vmig_transport transport;
+	unsigned int channels;
+	struct sockaddr_storage local;
+	struct sockaddr_storage peer;
+	u16 port;
+	u8 secret[VMIG_SECRET_LEN];
 	bool verify;
 	u64 bandwidth;
 	u32 max_blackout_ms;
@@ -68,6 +81,12 @@ struct vmig_migration_info {
 	enum vmig_timeout_action at_timeout;
 	u32 stop_limit_s;
 	bool quick;
+	enum vmig_transport transport;
+	struct sockaddr_storage local;
+	struct sockaddr_storage peer;
+	u16 port;
+	char device[64];
+	bool unconnected;
 	bool converged;
 	bool forced;
 	int error;

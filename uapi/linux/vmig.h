@@ -12,6 +12,7 @@
 #define VMIG_NAME_MAX		63
 #define VMIG_CHANNELS_MAX	16
 #define VMIG_TOKEN_LEN		16
+#define VMIG_SECRET_LEN		32
 #define VMIG_TEXT_MAX		4095
 #define VMIG_DATA_MAX		32767
 #define VMIG_CPUID_RULES_MAX	1024
@@ -100,7 +101,8 @@ enum vmig_timeout_action {
  * @VMIG_REQUEST_OP_VM_LIST: Needs nothing.
  * @VMIG_REQUEST_OP_VM_SHOW: Needs vm.
  * @VMIG_REQUEST_OP_MIGRATE: Needs vm and node; takes channels, verify,
- *   bandwidth, max-blackout, timeout, at-timeout, stop-limit, wait and quick.
+ *   bandwidth, max-blackout, timeout, at-timeout, stop-limit, wait, quick and
+ *   transport.
  * @VMIG_REQUEST_OP_ANNOUNCE: Needs vm.
  * @VMIG_REQUEST_OP_NODE_SHOW: Takes node, by default the asked one.
  * @VMIG_REQUEST_OP_VM_SET: Needs vm and data, KEY=VALUE of its definition:
@@ -142,6 +144,30 @@ enum vmig_request_op {
 	VMIG_REQUEST_OP_NODE_DRAIN,
 	VMIG_REQUEST_OP_NODE_UNDRAIN,
 	VMIG_REQUEST_OP_CANCEL,
+};
+
+/**
+ * enum vmig_transport - What carries the pages of a migration.
+ * @VMIG_TRANSPORT_TCP: Sockets of the agent's, encrypted if it has set kernel
+ *   TLS on them.
+ * @VMIG_TRANSPORT_RDMA: The kernel connects queue pairs itself, and pages are
+ *   written straight into the destination's memory. Not encrypted. Needs the
+ *   module vmig_rdma on both nodes.
+ */
+enum vmig_transport {
+	VMIG_TRANSPORT_TCP,
+	VMIG_TRANSPORT_RDMA,
+};
+
+/**
+ * enum vmig_request_transport
+ * @VMIG_REQUEST_TRANSPORT_AUTO: RDMA if both nodes have an adapter on the
+ *   migration network, else TCP.
+ */
+enum vmig_request_transport {
+	VMIG_REQUEST_TRANSPORT_TCP,
+	VMIG_REQUEST_TRANSPORT_RDMA,
+	VMIG_REQUEST_TRANSPORT_AUTO,
 };
 
 enum vmig_cpuid_register {
@@ -236,9 +262,26 @@ enum {
 	VMIG_A_MIGRATION_FORCED,
 	VMIG_A_MIGRATION_WARNING,
 	VMIG_A_MIGRATION_QUICK,
+	VMIG_A_MIGRATION_TRANSPORT,
+	VMIG_A_MIGRATION_LOCAL_ADDRESS,
+	VMIG_A_MIGRATION_PEER_ADDRESS,
+	VMIG_A_MIGRATION_PORT,
+	VMIG_A_MIGRATION_SECRET,
+	VMIG_A_MIGRATION_DEVICE,
+	VMIG_A_MIGRATION_UNCONNECTED,
 
 	__VMIG_A_MIGRATION_MAX,
 	VMIG_A_MIGRATION_MAX = (__VMIG_A_MIGRATION_MAX - 1)
+};
+
+enum {
+	VMIG_A_LINK_TRANSPORT = 1,
+	VMIG_A_LINK_LOCAL_ADDRESS,
+	VMIG_A_LINK_DEVICE,
+	VMIG_A_LINK_MAX_KEY_PAGES,
+
+	__VMIG_A_LINK_MAX,
+	VMIG_A_LINK_MAX = (__VMIG_A_LINK_MAX - 1)
 };
 
 enum {
@@ -259,6 +302,7 @@ enum {
 	VMIG_A_REQUEST_STOP_LIMIT,
 	VMIG_A_REQUEST_WAIT,
 	VMIG_A_REQUEST_QUICK,
+	VMIG_A_REQUEST_TRANSPORT,
 
 	__VMIG_A_REQUEST_MAX,
 	VMIG_A_REQUEST_MAX = (__VMIG_A_REQUEST_MAX - 1)
@@ -337,6 +381,7 @@ enum {
 	VMIG_CMD_CPUID_READ,
 	VMIG_CMD_CPUID_FILTER_SET,
 	VMIG_CMD_CPUID_FILTER_GET,
+	VMIG_CMD_TRANSPORT_GET,
 
 	__VMIG_CMD_MAX,
 	VMIG_CMD_MAX = (__VMIG_CMD_MAX - 1)
