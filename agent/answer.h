@@ -51,12 +51,13 @@
  *	{"vm": "web1", "node": "b", "evidence": "what was found\nwhere"}
  *
  * migrate, at its end:
- *	{"migration": 7,
+ *	{"migration": 7, "transport_why": "both nodes can",
  *	 "commit": {"copy": 31000, "device": 24000, "say": 20, "record": 4000,
  *		    "lease": 9000, "cont": 6000, "answer": 20000},
  *	 "network": [...]}
  *
- *	The id in the asking node's kernel, absent if it came to none. The
+ *	The id in the asking node's kernel, absent if it came to none.
+ *	transport_why is there if the transport was left to the nodes. The
  *	figures of the report are the kernel's, but for those of the commit, in
  *	us: from the stop of the VM until the other node had all memory, and
  *	then the device state; until "commit" was said; there: until it was

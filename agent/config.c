@@ -17,6 +17,37 @@ struct reader {
 	uint32_t peers_seen;
 };
 
+static const char * const transports[] = {
+	[VMIG_REQUEST_TRANSPORT_TCP] = "tcp",
+	[VMIG_REQUEST_TRANSPORT_RDMA] = "rdma",
+	[VMIG_REQUEST_TRANSPORT_AUTO] = "auto",
+};
+
+int vmig_config_transport(const char *word,
+			  enum vmig_request_transport *transport)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(transports) / sizeof(transports[0]); i++) {
+		if (strcmp(transports[i], word))
+			continue;
+		*transport = i;
+		return 0;
+	}
+	return -EINVAL;
+}
+
+static int parse_transport(struct vmig_keyfile *kf, const struct vmig_key *key,
+			   const char *value, void *field)
+{
+	(void)key;
+	if (vmig_config_transport(value, field))
+		return vmig_keyfile_error(kf, EINVAL,
+					  "\"%s\" is not one of: tcp, rdma, auto",
+					  value);
+	return 0;
+}
+
 static const char * const accels[] = { "kvm", "tcg", NULL };
 
 #define FIELD(f)	.offset = offsetof(struct vmig_config, f), \
@@ -34,6 +65,7 @@ static const struct vmig_key node_keys[] = {
 	{ .name = "qemu", .parse = vmig_key_path, FIELD(qemu) },
 	{ .name = "accel", .parse = vmig_key_choice, FIELD(accel),
 	  .choices = accels },
+	{ .name = "transport", .parse = parse_transport, FIELD(transport) },
 	{ }
 };
 
@@ -97,6 +129,8 @@ static const struct vmig_key cluster_keys[] = {
 	{ .name = "max-nodes", .parse = vmig_key_uint, FIELD(max_nodes),
 	  .min = 2, .max = VMIG_PEERS_MAX + 1 },
 	{ .name = "network", .parse = parse_network, FIELD(network) },
+	{ .name = "trusted-network", .parse = vmig_key_flag,
+	  FIELD(trusted_network) },
 	{ .name = "waive", .parse = parse_waive, FIELD(waived) },
 	{ }
 };

@@ -10,6 +10,7 @@
 
 #include <limits.h>
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <linux/vmig.h>
@@ -47,7 +48,9 @@ struct vmig_tls;
  * @tls: how peers are spoken to, set and owned by who runs the daemon; NULL
  *	is in plain text
  * @live_migrations: that this node takes part in at once
+ * @transport: of migrations that do not ask for another one
  * @network: of migrations; none means that of the interface with @address
+ * @trusted_network: guest memory may cross it unencrypted
  * @waived: bits of enum vmig_waiver
  */
 struct vmig_config {
@@ -67,7 +70,9 @@ struct vmig_config {
 	char private_key[PATH_MAX];
 	unsigned int live_migrations;
 	unsigned int max_nodes;
+	enum vmig_request_transport transport;
 	struct vmig_prefix network;
+	bool trusted_network;
 	unsigned int waived;
 	struct vmig_tls *tls;
 	unsigned int npeers;
@@ -83,6 +88,9 @@ int vmig_config_parse(const char *text, const char *name,
 /* NULL if there is no such peer. */
 const struct vmig_peer *vmig_config_peer(const struct vmig_config *config,
 					 const char *name);
+/* "tcp", "rdma" or "auto". Return: 0 or -EINVAL. */
+int vmig_config_transport(const char *word,
+			  enum vmig_request_transport *transport);
 /* The waiver of a rule by its name; 0 if it cannot be waived. */
 enum vmig_waiver vmig_config_waiver(const char *rule);
 

@@ -95,6 +95,7 @@ vmig_key_fn vmig_key_path;	/* absolute */
 vmig_key_fn vmig_key_name;	/* of a VM or a node */
 vmig_key_fn vmig_key_ifname;
 vmig_key_fn vmig_key_choice;
+vmig_key_fn vmig_key_flag;	/* bool; yes or no */
 vmig_key_fn vmig_key_uint;	/* unsigned int */
 vmig_key_fn vmig_key_port;	/* uint16_t */
 vmig_key_fn vmig_key_size;	/* uint64_t; K, M, G, T */

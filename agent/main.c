@@ -38,7 +38,8 @@ static const struct command commands[] = {
 	{ "migrate",
 	  "VM NODE [--wait] [--watch] [--json] [--verify] [--channels N]\n"
 	  "          [--bandwidth RATE] [--max-blackout MS] [--timeout S]\n"
-	  "          [--at-timeout cancel|switch-over] [--stop-limit S] [--quick]",
+	  "          [--at-timeout cancel|switch-over] [--stop-limit S] [--quick]\n"
+	  "          [--transport tcp|rdma|auto]",
 	  "Move a running VM to another node", vmig_cmd_migrate },
 	{ "cancel", "VM", "End its migration; it stays where it is",
 	  vmig_cmd_cancel },

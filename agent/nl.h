@@ -92,6 +92,10 @@ struct vmig_mig_info {
 	enum vmig_timeout_action at_timeout;
 	uint32_t stop_limit;	/* s */
 	bool quick;
+	enum vmig_transport transport;
+	char device[VMIG_NAME_MAX + 1];	/* RDMA's, "" without */
+	uint16_t port;			/* destination: RDMA listens there */
+	bool unconnected;	/* failed before it could send anything */
 	bool converged;
 	bool forced;
 	int error;		/* positive errno */
@@ -103,14 +107,23 @@ struct vmig_mig_info {
 	struct vmig_counters counters;
 };
 
-/* What VMIG_CMD_MIGRATION_NEW takes; 0 means the kernel's default. */
+/*
+ * What VMIG_CMD_MIGRATION_NEW takes; 0 means the kernel's default. TCP wants
+ * sockets, RDMA what follows them.
+ */
 struct vmig_mig_params {
 	const char *vm;
 	const char *node;
 	enum vmig_role role;
 	uint8_t token[VMIG_TOKEN_LEN];
+	enum vmig_transport transport;
 	int sockets[VMIG_CHANNELS_MAX];	/* in channel order */
 	unsigned int nsockets;
+	uint32_t channels;
+	const char *local;	/* this node's address */
+	const char *remote;	/* source: the other node's */
+	uint16_t port;		/* source: where the other node listens */
+	uint8_t secret[VMIG_SECRET_LEN];
 	bool verify;
 	uint64_t bandwidth;
 	uint32_t max_blackout;	/* ms */
@@ -118,6 +131,12 @@ struct vmig_mig_params {
 	enum vmig_timeout_action at_timeout;
 	uint32_t stop_limit;	/* s */
 	bool quick;
+};
+
+/* Attribute set `link`, of a transport that can be used. */
+struct vmig_link_info {
+	char device[VMIG_NAME_MAX + 1];
+	uint32_t max_key_pages;
 };
 
 /*
@@ -141,6 +160,8 @@ struct vmig_request {
 	bool force;
 	bool wait;
 	bool quick;
+	bool has_transport;	/* else the node's own */
+	enum vmig_request_transport transport;
 };
 
 /*
@@ -206,10 +227,16 @@ int vmig_nl_migration_list(struct vmig_nl *nl, struct vmig_mig_info **list,
 int vmig_nl_migration_cancel(struct vmig_nl *nl, uint32_t id, const char *vm,
 			     const char *reason, struct vmig_err *err);
 
+/* Can this node use @transport, with its migration address @local? */
+int vmig_nl_transport_get(struct vmig_nl *nl, enum vmig_transport transport,
+			  const char *local, struct vmig_link_info *info,
+			  struct vmig_err *err);
+
 /* Migrations, for the registered agent. @blackout in us, 0 if not known. */
+/* @port, which may be NULL, is where a destination listens for RDMA. */
 int vmig_nl_migration_new(struct vmig_nl *nl,
 			  const struct vmig_mig_params *params, uint32_t *id,
-			  struct vmig_err *err);
+			  uint16_t *port, struct vmig_err *err);
 int vmig_nl_migration_start(struct vmig_nl *nl, uint32_t id,
 			    struct vmig_err *err);
 int vmig_nl_migration_stop_copy(struct vmig_nl *nl, uint32_t id,
@@ -226,6 +253,7 @@ int vmig_nl_migration_fail(struct vmig_nl *nl, uint32_t id, int error,
 const char *vmig_state_name(enum vmig_state state);
 const char *vmig_stage_name(enum vmig_stage stage);
 const char *vmig_role_name(enum vmig_role role);
+const char *vmig_transport_name(enum vmig_transport transport);
 const char *vmig_request_op_name(enum vmig_request_op op);
 bool vmig_state_is_terminal(enum vmig_state state);
 

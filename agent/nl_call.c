@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The operations of the netlink family. */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <netlink/attr.h>
 #include <netlink/msg.h>
@@ -58,6 +59,19 @@ static void put_flag(struct builder *b, int attr, bool flag)
 		put(b, attr, NULL, 0);
 }
 
+/* A numeric IP address. */
+static void put_address(struct builder *b, int attr, const char *text)
+{
+	struct in6_addr address;
+
+	if (inet_pton(AF_INET, text, &address) == 1)
+		put(b, attr, &address, sizeof(struct in_addr));
+	else if (inet_pton(AF_INET6, text, &address) == 1)
+		put(b, attr, &address, sizeof(address));
+	else
+		b->error = -EINVAL;
+}
+
 static int send_call(struct builder *b, vmig_nl_reply_fn *reply, void *arg,
 		     struct vmig_err *err)
 {
@@ -65,9 +79,11 @@ static int send_call(struct builder *b, vmig_nl_reply_fn *reply, void *arg,
 		return vmig_nl_call(b->nl, b->msg, reply, arg, err);
 	if (b->msg)
 		nlmsg_free(b->msg);
-	return vmig_err_set(err, -b->error,
+	return vmig_err_set(err, -b->error, "%s",
 			    b->error == -EMSGSIZE
-				    ? "the request is too long for netlink"
+				    ? "the request is too long for netlink" :
+			    b->error == -EINVAL
+				    ? "an address is no IP address"
 				    : "out of memory");
 }
 
@@ -107,6 +123,7 @@ int vmig_nl_request(struct vmig_nl *nl, const struct vmig_request *request,
 		    uint32_t *id, struct vmig_err *err)
 {
 	struct builder b = begin(nl, VMIG_CMD_REQUEST, 0);
+	uint32_t value;
 
 	put_u32(&b, VMIG_A_REQUEST_OP, request->op);
 	put_text(&b, VMIG_A_REQUEST_VM, request->vm);
@@ -122,6 +139,9 @@ int vmig_nl_request(struct vmig_nl *nl, const struct vmig_request *request,
 	put_flag(&b, VMIG_A_REQUEST_FORCE, request->force);
 	put_flag(&b, VMIG_A_REQUEST_WAIT, request->wait);
 	put_flag(&b, VMIG_A_REQUEST_QUICK, request->quick);
+	value = request->transport;
+	if (request->has_transport)
+		put(&b, VMIG_A_REQUEST_TRANSPORT, &value, sizeof(value));
 	return send_call(&b, take_request_id, id, err);
 }
 
@@ -269,21 +289,63 @@ int vmig_nl_migration_cancel(struct vmig_nl *nl, uint32_t id, const char *vm,
 	return send_call(&b, NULL, NULL, err);
 }
 
-static int take_migration_id(void *arg, struct nlmsghdr *nlh)
+static int take_link(void *arg, struct nlmsghdr *nlh)
 {
+	return vmig_nl_parse_link(nlh, arg);
+}
+
+int vmig_nl_transport_get(struct vmig_nl *nl, enum vmig_transport transport,
+			  const char *local, struct vmig_link_info *info,
+			  struct vmig_err *err)
+{
+	struct builder b = begin(nl, VMIG_CMD_TRANSPORT_GET, 0);
+	uint32_t value = transport;
+
+	put(&b, VMIG_A_LINK_TRANSPORT, &value, sizeof(value));
+	put_address(&b, VMIG_A_LINK_LOCAL_ADDRESS, local);
+	return send_call(&b, take_link, info, err);
+}
+
+/* What RDMA needs instead of sockets. */
+static void put_rdma(struct builder *b, const struct vmig_mig_params *params)
+{
+	put_u32(b, VMIG_A_MIGRATION_TRANSPORT, params->transport);
+	put_u32(b, VMIG_A_MIGRATION_CHANNELS, params->channels);
+	put_address(b, VMIG_A_MIGRATION_LOCAL_ADDRESS, params->local);
+	if (params->role == VMIG_ROLE_SOURCE) {
+		put_address(b, VMIG_A_MIGRATION_PEER_ADDRESS, params->remote);
+		put(b, VMIG_A_MIGRATION_PORT, &params->port,
+		    sizeof(params->port));
+	}
+	put(b, VMIG_A_MIGRATION_SECRET, params->secret, VMIG_SECRET_LEN);
+}
+
+/* What the caller wants of the reply. */
+struct created {
+	uint32_t *id;
+	uint16_t *port;
+};
+
+static int take_created(void *arg, struct nlmsghdr *nlh)
+{
+	struct created *created = arg;
 	struct vmig_mig_info info;
 	int ret = vmig_nl_parse_migration(nlh, &info);
 
-	if (!ret)
-		*(uint32_t *)arg = info.id;
-	return ret;
+	if (ret)
+		return ret;
+	*created->id = info.id;
+	if (created->port)
+		*created->port = info.port;
+	return 0;
 }
 
 int vmig_nl_migration_new(struct vmig_nl *nl,
 			  const struct vmig_mig_params *params, uint32_t *id,
-			  struct vmig_err *err)
+			  uint16_t *port, struct vmig_err *err)
 {
 	struct builder b = begin(nl, VMIG_CMD_MIGRATION_NEW, 0);
+	struct created created = { .id = id, .port = port };
 	uint32_t value = params->role;
 	unsigned int i;
 
@@ -303,7 +365,9 @@ int vmig_nl_migration_new(struct vmig_nl *nl,
 	put_u32(&b, VMIG_A_MIGRATION_AT_TIMEOUT, params->at_timeout);
 	put_u32(&b, VMIG_A_MIGRATION_STOP_LIMIT, params->stop_limit);
 	put_flag(&b, VMIG_A_MIGRATION_QUICK, params->quick);
-	return send_call(&b, take_migration_id, id, err);
+	if (params->transport == VMIG_TRANSPORT_RDMA)
+		put_rdma(&b, params);
+	return send_call(&b, take_created, &created, err);
 }
 
 static int step(struct vmig_nl *nl, uint8_t cmd, uint32_t id,

@@ -28,6 +28,7 @@ int vmig_nl_call(struct vmig_nl *nl, struct nl_msg *msg,
 int vmig_nl_parse_agent(struct nlmsghdr *nlh, struct vmig_agent_info *info);
 int vmig_nl_parse_vm(struct nlmsghdr *nlh, struct vmig_vm_info *info);
 int vmig_nl_parse_migration(struct nlmsghdr *nlh, struct vmig_mig_info *info);
+int vmig_nl_parse_link(struct nlmsghdr *nlh, struct vmig_link_info *info);
 /* Strings point into @nlh. */
 int vmig_nl_parse_request(struct nlmsghdr *nlh, struct vmig_request *request);
 int vmig_nl_parse_answer(struct nlmsghdr *nlh, struct vmig_answer *answer);

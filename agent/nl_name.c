@@ -30,6 +30,11 @@ static const char * const role_names[] = {
 	[VMIG_ROLE_DESTINATION] = "destination",
 };
 
+static const char * const transport_names[] = {
+	[VMIG_TRANSPORT_TCP] = "tcp",
+	[VMIG_TRANSPORT_RDMA] = "rdma",
+};
+
 static const char * const request_op_names[] = {
 	[VMIG_REQUEST_OP_VM_DEFINE] = "vm-define",
 	[VMIG_REQUEST_OP_VM_UNDEFINE] = "vm-undefine",
@@ -71,6 +76,11 @@ const char *vmig_stage_name(enum vmig_stage stage)
 const char *vmig_role_name(enum vmig_role role)
 {
 	return name_of(role_names, ARRAY_SIZE(role_names), role);
+}
+
+const char *vmig_transport_name(enum vmig_transport transport)
+{
+	return name_of(transport_names, ARRAY_SIZE(transport_names), transport);
 }
 
 const char *vmig_request_op_name(enum vmig_request_op op)

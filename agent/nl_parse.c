@@ -81,6 +81,16 @@ static struct nla_policy migration_policy[VMIG_A_MIGRATION_MAX + 1] = {
 	[VMIG_A_MIGRATION_STAGE_TIME] = NEST,
 	[VMIG_A_MIGRATION_COUNTERS] = NEST,
 	[VMIG_A_MIGRATION_QUICK] = FLAG,
+	[VMIG_A_MIGRATION_TRANSPORT] = U32,
+	[VMIG_A_MIGRATION_PORT] = { .type = NLA_U16 },
+	[VMIG_A_MIGRATION_DEVICE] = NAME,
+	[VMIG_A_MIGRATION_UNCONNECTED] = FLAG,
+};
+
+static struct nla_policy link_policy[VMIG_A_LINK_MAX + 1] = {
+	[VMIG_A_LINK_TRANSPORT] = U32,
+	[VMIG_A_LINK_DEVICE] = NAME,
+	[VMIG_A_LINK_MAX_KEY_PAGES] = U32,
 };
 
 static struct nla_policy request_policy[VMIG_A_REQUEST_MAX + 1] = {
@@ -102,6 +112,7 @@ static struct nla_policy request_policy[VMIG_A_REQUEST_MAX + 1] = {
 	[VMIG_A_REQUEST_STOP_LIMIT] = U32,
 	[VMIG_A_REQUEST_WAIT] = FLAG,
 	[VMIG_A_REQUEST_QUICK] = FLAG,
+	[VMIG_A_REQUEST_TRANSPORT] = U32,
 };
 
 static uint32_t get_u32(struct nlattr *attr)
@@ -245,6 +256,10 @@ static void parse_identity(struct nlattr **tb, struct vmig_mig_info *info)
 	info->at_timeout = get_u32(tb[VMIG_A_MIGRATION_AT_TIMEOUT]);
 	info->stop_limit = get_u32(tb[VMIG_A_MIGRATION_STOP_LIMIT]);
 	info->quick = tb[VMIG_A_MIGRATION_QUICK];
+	info->transport = get_u32(tb[VMIG_A_MIGRATION_TRANSPORT]);
+	if (tb[VMIG_A_MIGRATION_PORT])
+		info->port = nla_get_u16(tb[VMIG_A_MIGRATION_PORT]);
+	get_name(info->device, tb[VMIG_A_MIGRATION_DEVICE]);
 }
 
 int vmig_nl_parse_migration(struct nlmsghdr *nlh, struct vmig_mig_info *info)
@@ -260,6 +275,7 @@ int vmig_nl_parse_migration(struct nlmsghdr *nlh, struct vmig_mig_info *info)
 	info->stage = get_u32(tb[VMIG_A_MIGRATION_STAGE]);
 	info->converged = tb[VMIG_A_MIGRATION_CONVERGED];
 	info->forced = tb[VMIG_A_MIGRATION_FORCED];
+	info->unconnected = tb[VMIG_A_MIGRATION_UNCONNECTED];
 	if (tb[VMIG_A_MIGRATION_WARNING])
 		nla_strlcpy(info->warning, tb[VMIG_A_MIGRATION_WARNING],
 			    sizeof(info->warning));
@@ -277,6 +293,18 @@ int vmig_nl_parse_migration(struct nlmsghdr *nlh, struct vmig_mig_info *info)
 		if (nla_type(attr) == VMIG_A_MIGRATION_STAGE_TIME &&
 		    parse_stage_time(attr, info))
 			return -EBADMSG;
+	return 0;
+}
+
+int vmig_nl_parse_link(struct nlmsghdr *nlh, struct vmig_link_info *info)
+{
+	struct nlattr *tb[VMIG_A_LINK_MAX + 1];
+
+	memset(info, 0, sizeof(*info));
+	if (parse_message(nlh, tb, VMIG_A_LINK_MAX, link_policy))
+		return -EBADMSG;
+	get_name(info->device, tb[VMIG_A_LINK_DEVICE]);
+	info->max_key_pages = get_u32(tb[VMIG_A_LINK_MAX_KEY_PAGES]);
 	return 0;
 }
 
@@ -302,6 +330,8 @@ int vmig_nl_parse_request(struct nlmsghdr *nlh, struct vmig_request *request)
 	request->force = tb[VMIG_A_REQUEST_FORCE];
 	request->wait = tb[VMIG_A_REQUEST_WAIT];
 	request->quick = tb[VMIG_A_REQUEST_QUICK];
+	request->has_transport = tb[VMIG_A_REQUEST_TRANSPORT];
+	request->transport = get_u32(tb[VMIG_A_REQUEST_TRANSPORT]);
 	return 0;
 }
 

@@ -126,6 +126,20 @@ int vmig_key_choice(struct vmig_keyfile *kf, const struct vmig_key *key,
 				  value, allowed);
 }
 
+int vmig_key_flag(struct vmig_keyfile *kf, const struct vmig_key *key,
+		  const char *value, void *field)
+{
+	bool yes = !strcmp(value, "yes");
+
+	(void)key;
+	if (!yes && strcmp(value, "no"))
+		return vmig_keyfile_error(kf, EINVAL,
+					  "\"%s\" is neither yes nor no",
+					  value);
+	*(bool *)field = yes;
+	return 0;
+}
+
 static int parse_number(struct vmig_keyfile *kf, const struct vmig_key *key,
 			const char *value, uint64_t *number)
 {

@@ -89,6 +89,10 @@ struct json_object *vmig_json_migration(const struct vmig_mig_info *info)
 	add_flag(o, "converged", info->converged);
 	add_flag(o, "forced", info->forced);
 	add_flag(o, "quick", info->quick);
+	add_text(o, "transport", vmig_transport_name(info->transport));
+	if (*info->device)
+		add_text(o, "device", info->device);
+	add_flag(o, "unconnected", info->unconnected);
 	add_number(o, "error", info->error);
 	add_text(o, "reason", info->reason);
 	add_text(o, "warning", info->warning);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../config.h"
 #include "../keyfile.h"
 #include "cli.h"
 
@@ -171,7 +172,7 @@ static int take_action(const char *text, enum vmig_timeout_action *action)
 
 enum { OPT_WATCH, OPT_JSON, OPT_VERIFY, OPT_CHANNELS, OPT_BANDWIDTH,
 	OPT_MAX_BLACKOUT, OPT_TIMEOUT, OPT_AT_TIMEOUT, OPT_STOP_LIMIT,
-	OPT_QUICK, OPT_WAIT };
+	OPT_QUICK, OPT_WAIT, OPT_TRANSPORT };
 
 static const struct option options[] = {
 	{ "watch", no_argument, NULL, OPT_WATCH },
@@ -185,6 +186,7 @@ static const struct option options[] = {
 	{ "stop-limit", required_argument, NULL, OPT_STOP_LIMIT },
 	{ "quick", no_argument, NULL, OPT_QUICK },
 	{ "wait", no_argument, NULL, OPT_WAIT },
+	{ "transport", required_argument, NULL, OPT_TRANSPORT },
 	{ }
 };
 
@@ -226,6 +228,12 @@ static int take_option(struct move *m, int option, bool *json)
 	case OPT_QUICK:
 		r->quick = true;
 		return 0;
+	case OPT_TRANSPORT:
+		r->has_transport = true;
+		if (!vmig_config_transport(optarg, &r->transport))
+			return 0;
+		return vmig_usage("migrate --transport %s: it is tcp, rdma or auto",
+				  optarg);
 	}
 	return vmig_usage("wrong option for migrate");
 }
@@ -257,12 +265,16 @@ static void print_result(const struct move *m, bool json)
 {
 	struct json_object *commit = vmig_document_object(m->answer, "commit");
 	struct json_object *network = vmig_document_array(m->answer, "network");
+	const char *why = vmig_document_text(m->answer, "transport_why");
 	struct json_object *object;
 
 	if (!m->known)
 		return;
 	if (json) {
 		object = vmig_json_migration(&m->info);
+		if (*why)
+			json_object_object_add(object, "transport_why",
+					       json_object_new_string(why));
 		if (commit)
 			json_object_object_add(object, "commit",
 					       json_object_get(commit));
@@ -273,6 +285,9 @@ static void print_result(const struct move *m, bool json)
 		json_object_put(object);
 	} else {
 		vmig_report_print(stdout, &m->info);
+		if (*why)
+			printf("  transport    %s: %s\n",
+			       vmig_transport_name(m->info.transport), why);
 		vmig_commit_print(commit);
 		vmig_network_print(stdout, network);
 	}

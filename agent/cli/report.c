@@ -81,11 +81,13 @@ static void print_memory(FILE *out, const struct vmig_mig_info *info)
 	fprintf(out, "\n  memory       %s, of which %s allocated\n",
 		vmig_text_bytes(c->memory_bytes).s,
 		vmig_text_bytes(c->allocated_bytes).s);
-	fprintf(out, "  %-12s %s in %u round%s on %u channel%s\n",
+	fprintf(out, "  %-12s %s in %u round%s on %u channel%s of %s%s%s\n",
 		info->role == VMIG_ROLE_SOURCE ? "sent" : "received",
 		vmig_text_bytes(c->wire_bytes).s, c->round,
 		c->round == 1 ? "" : "s", info->channels,
-		info->channels == 1 ? "" : "s");
+		info->channels == 1 ? "" : "s",
+		vmig_transport_name(info->transport),
+		*info->device ? ", device " : "", info->device);
 	fprintf(out, "  pages        %s data, %s zero, %s holes; %s in the final pass\n",
 		vmig_text_count(c->data_pages).s,
 		vmig_text_count(c->zero_pages).s,

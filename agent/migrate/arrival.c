@@ -18,10 +18,32 @@
 #include "destination.h"
 #include "preflight.h"
 #include "secure.h"
+#include "transport.h"
 
 /* Four times what QEMU's start takes in an emulated, busy host. */
 #define PREPARE_LIMIT_US (60 * 1000 * 1000ULL)
 #define RETRY_US	 (100 * 1000ULL)
+
+/* What of the source's offer this node takes. */
+static int choose_transport(struct vmig_incoming *in, struct json_object *msg,
+			    struct vmig_err *err)
+{
+	const char *secret = vmig_json_string(msg, "secret");
+	enum vmig_transport *transport = &in->params.transport;
+	struct vmig_err said;
+	int ret;
+
+	ret = vmig_transport_choose(in->daemon, msg, transport, &said);
+	if (ret)
+		return vmig_err_set(err, -ret, "%s", said.text);
+	snprintf(in->why, sizeof(in->why), "%s", said.text);
+	in->nsockets = *transport == VMIG_TRANSPORT_TCP ? in->nchannels : 0;
+	if (*transport == VMIG_TRANSPORT_RDMA &&
+	    vmig_secret_parse(secret, in->params.secret))
+		return vmig_err_set(err, EPROTO,
+				    "the setup message lacks the secret for RDMA");
+	return 0;
+}
 
 static int read_setup(struct vmig_incoming *in, struct json_object *msg,
 		      bool *busy, struct vmig_err *err)
@@ -68,7 +90,8 @@ static int read_setup(struct vmig_incoming *in, struct json_object *msg,
 	vmig_preflight_destination(&p, msg);
 	vmig_preflight_exit(&p);
 	*busy = p.busy;
-	return p.error ? vmig_err_set(err, p.error, "%s", p.reason) : 0;
+	return p.error ? vmig_err_set(err, p.error, "%s", p.reason) :
+	       choose_transport(in, msg, err);
 }
 
 static int on_limit(sd_event_source *source, uint64_t usec, void *arg)
@@ -99,17 +122,23 @@ static int on_retry(sd_event_source *source, uint64_t usec, void *arg)
 	return 0;
 }
 
+/* It left, or its arrival failed: what is left of it here is on its way out. */
+static bool is_going(const struct vmig_machine *m)
+{
+	return m->ended && !m->owned;
+}
+
 /*
- * A VM that just left and comes back may meet its own QEMU, which still has
- * to die; and a new QEMU has to tell which machines it knows. The source's time
- * limit ends it if that takes too long.
+ * A VM that just left and comes back, or whose source tries again, may meet its
+ * own QEMU, which still has to die; and a new QEMU has to tell which machines it
+ * knows. The source's time limit ends it if that takes too long.
  */
 static bool put_off(struct vmig_incoming *in, struct json_object *msg)
 {
 	const char *vm = vmig_json_string(msg, "vm");
 	struct vmig_machine *m = vm ? vmig_machine_find(in->daemon, vm) : NULL;
 
-	if ((!m || !vmig_machine_is_leaving(m)) &&
+	if ((!m || !is_going(m)) &&
 	    vmig_types_ready(in->daemon->types))
 		return false;
 	if (!in->setup)
@@ -134,6 +163,16 @@ void vmig_incoming_refuse(struct vmig_incoming *in, bool busy,
 	vmig_incoming_destroy(in);
 }
 
+static void say_accepted(struct vmig_incoming *in)
+{
+	struct json_object *msg = vmig_json_new("accepted");
+
+	vmig_json_add_string(msg, "transport",
+			     vmig_transport_name(in->params.transport));
+	vmig_json_add_string(msg, "why", in->why);
+	vmig_conn_send(in->control, msg);
+}
+
 /* vmig_incoming_admit() - It is welcome. */
 void vmig_incoming_admit(struct vmig_incoming *in)
 {
@@ -145,7 +184,7 @@ void vmig_incoming_admit(struct vmig_incoming *in)
 	sd_event_add_time_relative(in->daemon->event, &in->limit,
 				   CLOCK_MONOTONIC, PREPARE_LIMIT_US, 0,
 				   on_limit, in);
-	vmig_incoming_say(in, "accepted", NULL);
+	say_accepted(in);
 	if (vmig_machine_start(in->m, true, &err))
 		vmig_incoming_drop(in, "failed", "%s", err.text);
 }
@@ -231,7 +270,7 @@ static void add_channel(struct vmig_daemon *daemon, struct vmig_conn *conn,
 	secure.control = in ? in->control : NULL;
 	secure.token = token;
 	if (!in || in->step != VMIG_IN_PREPARE || strcmp(in->node, node) ||
-	    index > in->nchannels || in->fds[index] >= 0 || !in->control ||
+	    index > in->nsockets || in->fds[index] >= 0 || !in->control ||
 	    !vmig_secure_check(&secure, greeting)) {
 		vmig_listener_refuse(daemon->listener, conn,
 				     VMIG_REFUSED_CHANNEL,

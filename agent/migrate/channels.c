@@ -77,8 +77,8 @@ static void on_greeted(void *arg, struct json_object *msg)
 				 s->peer->name, err.text);
 		return;
 	}
-	if (++s->connected == s->nchannels + 1)
-		vmig_source_channels_ready(s);
+	if (++s->connected == s->nsockets + 1)
+		vmig_setup_connected(s);
 }
 
 static void on_message(void *arg, const char *type, struct json_object *msg)
@@ -127,8 +127,8 @@ void vmig_channels_connect(struct vmig_source *s)
 	struct vmig_err err;
 	unsigned int i;
 
-	for (i = 0; i <= s->nchannels; i++) {
-		if (connect_channel(&s->channels[i], i < s->nchannels ?
+	for (i = 0; i <= s->nsockets; i++) {
+		if (connect_channel(&s->channels[i], i < s->nsockets ?
 				    "channel" : "state", &err)) {
 			vmig_source_fail(s, ENETUNREACH, "node %s: %s",
 					 s->peer->name, err.text);

@@ -17,6 +17,7 @@
 #include "../daemon.h"
 #include "../vmm/machine.h"
 #include "checkup.h"
+#include "transport.h"
 
 /* Of QEMU, and of the other node, together. */
 #define CHECKUP_LIMIT_S	40
@@ -79,13 +80,17 @@ static void on_answer(void *arg, const struct vmig_peer *peer,
 		vmig_preflight_node(&c->p, greeting);
 	if (answer && json_object_object_get_ex(answer, "checks", &list))
 		vmig_preflight_append(&c->p, peer->name, list);
+	vmig_transport_check_peer(&c->p);
 	end(c);
 }
 
 static void ask_node(struct vmig_checkup *c)
 {
-	c->errand = vmig_errand_start(c->p.daemon, c->peer, "check",
-				      vmig_preflight_setup(&c->p),
+	struct json_object *setup = vmig_preflight_setup(&c->p);
+	struct vmig_err unused;
+
+	vmig_transport_offer(&c->p, setup, &unused);
+	c->errand = vmig_errand_start(c->p.daemon, c->peer, "check", setup,
 				      ANSWER_LIMIT_S, on_answer, c);
 }
 

@@ -71,12 +71,15 @@ int vmig_source_start(struct vmig_daemon *daemon,
 	if (ret)
 		return ret;
 	vmig_preflight_init(&p, daemon, m, peer->name, false);
+	if (request->has_transport)
+		p.transport = request->transport;
 	vmig_preflight_source(&p);
 	vmig_preflight_exit(&p);
 	*busy = p.busy;
 	if (p.error)
 		return vmig_err_set(err, p.error, "%s", p.reason);
 	s = vmig_source_create(daemon, m, peer->name);
+	s->preflight.transport = p.transport;
 	s->request = *request;
 	s->request.data = NULL;
 	m->acks.n = 0;

@@ -95,6 +95,8 @@ void vmig_incoming_say(struct vmig_incoming *in, const char *type,
 	msg = vmig_json_new(type);
 	if (reason)
 		vmig_json_add_string(msg, "reason", reason);
+	if (in->unconnected)
+		vmig_json_add_bool(msg, "unconnected", true);
 	vmig_conn_send(in->control, msg);
 }
 
@@ -181,13 +183,23 @@ static void prepare_qemu(struct vmig_incoming *in)
 	}
 	json_object_object_add(args, "capabilities", list);
 	vmig_qmp_call(in->m->qmp, "migrate-set-capabilities", args, on_qmp, in);
-	vmig_qmp_send_fd(in->m->qmp, "vmig-state", in->fds[in->nchannels],
+	vmig_qmp_send_fd(in->m->qmp, "vmig-state", in->fds[in->nsockets],
 			 on_qmp, in);
 	args = vmig_json_new(NULL);
 	vmig_json_add_string(args, "uri", "fd:vmig-state");
 	vmig_qmp_call(in->m->qmp, "migrate-incoming", args, on_receptive, in);
-	close(in->fds[in->nchannels]);
-	in->fds[in->nchannels] = -1;
+	close(in->fds[in->nsockets]);
+	in->fds[in->nsockets] = -1;
+}
+
+/* The kernel waits for the memory; for RDMA on a port of its choice. */
+static void say_incoming(struct vmig_incoming *in, uint16_t port)
+{
+	struct json_object *msg = vmig_json_new("incoming");
+
+	if (in->params.transport == VMIG_TRANSPORT_RDMA)
+		vmig_json_add_uint(msg, "port", port);
+	vmig_conn_send(in->control, msg);
 }
 
 /*
@@ -198,29 +210,36 @@ static void prepare_qemu(struct vmig_incoming *in)
  */
 void vmig_incoming_start(struct vmig_incoming *in)
 {
+	struct vmig_mig_params *params = &in->params;
+	struct vmig_nl *nl = in->daemon->nl;
 	struct vmig_err err;
+	uint16_t port = 0;
 	unsigned int i;
+	int ret;
 
-	if (in->step != VMIG_IN_PREPARE || in->connected != in->nchannels + 1)
+	if (in->step != VMIG_IN_PREPARE || in->connected != in->nsockets + 1)
 		return;
-	in->params.vm = in->m->name;
-	in->params.node = in->node;
-	in->params.role = VMIG_ROLE_DESTINATION;
-	memcpy(in->params.token, in->token, sizeof(in->params.token));
-	memcpy(in->params.sockets, in->fds,
-	       in->nchannels * sizeof(in->fds[0]));
-	in->params.nsockets = in->nchannels;
-	if (vmig_nl_migration_new(in->daemon->nl, &in->params, &in->id, &err) ||
-	    vmig_nl_migration_start(in->daemon->nl, in->id, &err)) {
+	params->vm = in->m->name;
+	params->node = in->node;
+	params->role = VMIG_ROLE_DESTINATION;
+	memcpy(params->token, in->token, sizeof(params->token));
+	memcpy(params->sockets, in->fds, in->nsockets * sizeof(in->fds[0]));
+	params->nsockets = in->nsockets;
+	params->channels = in->nchannels;
+	params->local = in->daemon->config->address;
+	ret = vmig_nl_migration_new(nl, params, &in->id, &port, &err);
+	explicit_bzero(params->secret, sizeof(params->secret));
+	if (ret || vmig_nl_migration_start(nl, in->id, &err)) {
+		in->unconnected = true;
 		vmig_incoming_drop(in, "failed", "%s", err.text);
 		return;
 	}
-	for (i = 0; i < in->nchannels; i++) {
+	for (i = 0; i < in->nsockets; i++) {
 		close(in->fds[i]);
 		in->fds[i] = -1;
 	}
 	in->step = VMIG_IN_INCOMING;
-	vmig_incoming_say(in, "incoming", NULL);
+	say_incoming(in, port);
 	prepare_qemu(in);
 }
 

@@ -38,8 +38,12 @@ struct vmig_incoming_parts {
  * @m: the VM; NULL in VMIG_IN_VISIT. Its ops are ours.
  * @since: when the VM was announced to us, CLOCK_MONOTONIC us
  * @setup: put off until an earlier QEMU of the VM has died; or NULL
- * @fds: @nchannels data channels and the state connection, -1 while missing
+ * @nchannels: that the memory travels on
+ * @fds: @nsockets data channels, all but with RDMA, and the state connection;
+ *	-1 while missing
  * @id: in the kernel, 0 before VMIG_IN_INCOMING
+ * @params: of the kernel's migration, as @setup has them; @why: their transport
+ * @unconnected: the kernel takes no channels: another transport may do
  * @answered: QEMU is up; @receptive: ... and waits for the device state
  * @ready: the kernel has all memory, and it is right
  * @loaded: QEMU has read the device state
@@ -62,10 +66,13 @@ struct vmig_incoming {
 	sd_event_source *limit;
 	uint32_t id;
 
-	int fds[VMIG_CHANNELS_MAX + 1];
 	unsigned int nchannels;
+	int fds[VMIG_CHANNELS_MAX + 1];
+	unsigned int nsockets;
 	unsigned int connected;
 	struct vmig_mig_params params;
+	char why[512];
+	bool unconnected;
 	bool answered;
 	bool receptive;
 	bool ready;

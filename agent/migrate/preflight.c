@@ -17,6 +17,7 @@ void vmig_preflight_init(struct vmig_preflight *p, struct vmig_daemon *daemon,
 	p->daemon = daemon;
 	p->m = m;
 	p->peer = peer;
+	p->transport = daemon->config->transport;
 	p->all = all;
 	p->list = json_object_new_array();
 }
@@ -25,6 +26,16 @@ void vmig_preflight_exit(struct vmig_preflight *p)
 {
 	json_object_put(p->list);
 	p->list = NULL;
+}
+
+void vmig_preflight_reset(struct vmig_preflight *p)
+{
+	json_object_put(p->list);
+	p->list = json_object_new_array();
+	p->error = 0;
+	p->reason[0] = '\0';
+	p->failures = 0;
+	p->busy = false;
 }
 
 bool vmig_preflight_goes_on(const struct vmig_preflight *p)

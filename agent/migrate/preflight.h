@@ -42,6 +42,7 @@ struct vmig_check {
  * struct vmig_preflight - a run through the checks
  * @m: the VM; at the destination of a mere check it is in no list
  * @peer: the other node
+ * @transport: that is asked for; by default the configured one
  * @all: go on after a failure
  * @msg: the other node's greeting or setup; borrowed, for its checks only
  * @list: a JSON object a check, in their order; owned
@@ -54,6 +55,7 @@ struct vmig_preflight {
 	struct vmig_daemon *daemon;
 	struct vmig_machine *m;
 	const char *peer;
+	enum vmig_request_transport transport;
 	bool all;
 	struct json_object *msg;
 	struct json_object *list;
@@ -69,6 +71,8 @@ struct vmig_preflight {
 void vmig_preflight_init(struct vmig_preflight *p, struct vmig_daemon *daemon,
 			 struct vmig_machine *m, const char *peer, bool all);
 void vmig_preflight_exit(struct vmig_preflight *p);
+/* Without a line again, for the same VM and node. */
+void vmig_preflight_reset(struct vmig_preflight *p);
 /* A line; @ret as of struct vmig_check's @run. */
 void vmig_preflight_add(struct vmig_preflight *p, const char *name, int ret,
 			const char *said);

@@ -19,6 +19,7 @@
 #include "disk.h"
 #include "preflight.h"
 #include "room.h"
+#include "transport.h"
 
 static int check_processor(struct vmig_preflight *p, struct vmig_err *said)
 {
@@ -223,6 +224,7 @@ static const struct vmig_check link_checks[] = {
 	{ "migration-network", vmig_check_migration_network },
 	{ "slat", vmig_check_slat },
 	{ "encryption", vmig_check_encryption },
+	{ "transport", vmig_check_transport_choice },
 	/* Last: what cannot work at all is not worth waiting for. */
 	{ "slot", vmig_check_slot },
 };

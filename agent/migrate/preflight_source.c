@@ -13,6 +13,7 @@
 #include "../vmm/types.h"
 #include "disk.h"
 #include "preflight.h"
+#include "transport.h"
 
 static int check_state(struct vmig_preflight *p, struct vmig_err *said)
 {
@@ -128,6 +129,7 @@ static const struct vmig_check checks[] = {
 	{ "migration-network", vmig_check_migration_network },
 	{ "slat", vmig_check_slat },
 	{ "encryption", vmig_check_encryption },
+	{ "transport", vmig_check_transport_offer },
 	{ "addresses", check_addresses },
 	/* Last: what cannot work at all is not worth waiting for. */
 	{ "slot", vmig_check_slot },

@@ -84,6 +84,8 @@ static void finish(struct vmig_source *s)
 	else
 		snprintf(message, sizeof(message), "VM %s runs on node %s",
 			 s->m->name, s->peer->name);
+	if (*s->why)
+		vmig_json_add_string(o, "transport_why", s->why);
 	if (s->parts.stopped)
 		json_object_object_add(o, "commit", vmig_commit_describe(s));
 	if (s->id || !s->error)
@@ -148,6 +150,8 @@ static void on_resumed(void *arg, const char *why)
 	if (why)
 		snprintf(s->reason + len, sizeof(s->reason) - len,
 			 "; and the VM does not run on yet: %s", why);
+	else if (vmig_setup_again(s))
+		return;
 	finish(s);
 }
 
@@ -177,6 +181,7 @@ static void take_reason(struct vmig_source *s, const struct vmig_mig_info *info)
 {
 	s->error = info->state == VMIG_STATE_CANCELLED ? ECANCELED :
 		   info->error ? info->error : EIO;
+	s->unconnected = s->started && info->unconnected;
 	snprintf(s->reason, sizeof(s->reason), "%s",
 		 info->reason[0] ? info->reason : "the migration ended");
 }
@@ -192,14 +197,20 @@ static bool end_in_kernel(struct vmig_source *s)
 	struct vmig_mig_info *info;
 	struct vmig_err err;
 	bool ended = true;
+	int ret;
 
-	if (!s->id || !vmig_nl_migration_fail(s->daemon->nl, s->id, s->error,
-					      s->reason, &err))
+	if (!s->id)
+		return true;
+	ret = vmig_nl_migration_fail(s->daemon->nl, s->id, s->error, s->reason,
+				     &err);
+	if (!ret && s->transport == VMIG_TRANSPORT_TCP)
 		return true;
 	info = calloc(1, sizeof(*info));
 	if (!info || vmig_nl_migration_get(s->daemon->nl, s->id, NULL, info,
 					   &err)) {
 		vmig_log("migration %u: %s", s->id, err.text);
+	} else if (!ret) {
+		s->unconnected = s->started && info->unconnected;
 	} else {
 		ended = vmig_state_is_terminal(info->state);
 		if (ended)
@@ -254,8 +265,6 @@ void vmig_source_roll_back(struct vmig_source *s, const char *why)
 static void on_greeted(void *arg, struct json_object *msg)
 {
 	struct vmig_source *s = arg;
-	struct json_object *setup;
-	char token[VMIG_TOKEN_TEXT];
 
 	vmig_preflight_node(&s->preflight, msg);
 	if (s->preflight.error) {
@@ -264,18 +273,7 @@ static void on_greeted(void *arg, struct json_object *msg)
 		return;
 	}
 	vmig_conn_heartbeat(s->control);
-	vmig_token_text(s->token, token);
-	setup = vmig_preflight_setup(&s->preflight);
-	vmig_json_add_string(setup, "token", token);
-	vmig_json_add_uint(setup, "channels", s->nchannels);
-	vmig_json_add_bool(setup, "verify", s->request.verify);
-	vmig_json_add_uint(setup, "timeout", s->request.timeout);
-	vmig_json_add_uint(setup, "max_blackout", s->request.max_blackout);
-	vmig_json_add_uint(setup, "at_timeout", s->request.at_timeout);
-	vmig_json_add_uint(setup, "stop_limit", s->request.stop_limit);
-	vmig_json_add_bool(setup, "quick", s->request.quick);
-	vmig_source_enter(s, VMIG_STEP_SETUP);
-	vmig_conn_send(s->control, setup);
+	vmig_setup_say(s);
 }
 
 static void start_precopy(struct vmig_source *s)
@@ -283,12 +281,16 @@ static void start_precopy(struct vmig_source *s)
 	struct vmig_err err;
 
 	vmig_source_enter(s, VMIG_STEP_PRECOPY);
+	s->started = true;
 	if (vmig_nl_migration_start(s->daemon->nl, s->id, &err))
 		vmig_source_fail(s, EIO, "%s", err.text);
 }
 
-/* Both sides can begin. A VM that stands still waits for nobody but memory. */
-static void begin(struct vmig_source *s)
+/*
+ * vmig_source_begin() - If both sides can. A VM that stands still waits for
+ * nobody but memory.
+ */
+void vmig_source_begin(struct vmig_source *s)
 {
 	if (s->step != VMIG_STEP_PREPARE || !s->prepared || !s->incoming)
 		return;
@@ -311,40 +313,7 @@ void vmig_source_paused(struct vmig_source *s)
 void vmig_source_prepared(struct vmig_source *s)
 {
 	s->prepared = true;
-	begin(s);
-}
-
-/* vmig_source_channels_ready() - All are connected: claim the memory. */
-void vmig_source_channels_ready(struct vmig_source *s)
-{
-	struct vmig_mig_params params = {
-		.vm = s->m->name,
-		.node = s->peer->name,
-		.role = VMIG_ROLE_SOURCE,
-		.nsockets = s->nchannels,
-		.verify = s->request.verify,
-		.bandwidth = s->request.bandwidth,
-		.max_blackout = s->request.max_blackout,
-		.timeout = s->request.timeout,
-		.at_timeout = s->request.at_timeout,
-		.stop_limit = s->request.stop_limit,
-		.quick = s->request.quick,
-	};
-	struct vmig_err err;
-	unsigned int i;
-	int ret;
-
-	memcpy(params.token, s->token, sizeof(params.token));
-	for (i = 0; i < s->nchannels; i++)
-		params.sockets[i] = s->channels[i].fd;
-	ret = vmig_nl_migration_new(s->daemon->nl, &params, &s->id, &err);
-	if (ret) {
-		vmig_source_fail(s, -ret, "%s", err.text);
-		return;
-	}
-	vmig_source_enter(s, VMIG_STEP_PREPARE);
-	vmig_switchover_prepare(s, s->channels[s->nchannels].fd);
-	vmig_channels_close(s);
+	vmig_source_begin(s);
 }
 
 /* Memory is nearly there, and somebody waits for the rest. */
@@ -409,17 +378,12 @@ static void on_message(void *arg, const char *type, struct json_object *msg)
 	if (!reason)
 		reason = "it gave no reason";
 	if (!strcmp(type, "accepted") && s->step == VMIG_STEP_SETUP) {
-		vmig_log("VM %s: node %s accepted it after %u round trips",
-			 s->m->name, s->peer->name,
-			 vmig_conn_turns(s->control));
-		vmig_source_enter(s, VMIG_STEP_CHANNELS);
-		vmig_channels_connect(s);
+		vmig_setup_accepted(s, msg);
 	} else if (!strcmp(type, "incoming")) {
-		s->incoming = true;
-		begin(s);
+		vmig_setup_incoming(s, msg);
 	} else if (!strcmp(type, "ready")) {
 		s->ready = true;
-		begin(s);
+		vmig_source_begin(s);
 		stop(s);
 	} else if (!strcmp(type, "loaded") && s->step == VMIG_STEP_DEVICE) {
 		s->loaded = true;
@@ -434,6 +398,7 @@ static void on_message(void *arg, const char *type, struct json_object *msg)
 	} else if (!strcmp(type, "refused") || !strcmp(type, "failed")) {
 		s->busy = s->step == VMIG_STEP_SETUP &&
 			  vmig_json_uint(msg, "busy", 0);
+		s->unconnected = vmig_json_uint(msg, "unconnected", 0);
 		vmig_source_fail(s, s->busy ? EBUSY : EIO, "node %s: %s", s->peer->name, reason);
 	}
 }

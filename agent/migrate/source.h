@@ -3,7 +3,8 @@
  * A VM on its way out of this node.
  *
  * source.c owns the steps; what a step does with QEMU is in switchover.c,
- * with sockets in channels.c. The commit is in commit.c, and what follows if it
+ * with sockets in channels.c. What both nodes and this kernel are told before
+ * anything moves is in setup.c. The commit is in commit.c, and what follows if it
  * is not answered: for a VM without a lease in outcome.c.
  */
 #ifndef VMIG_SOURCE_H
@@ -87,12 +88,20 @@ typedef void (*vmig_moved_fn)(void *arg, int error, bool busy,
  * @peer: in the configuration, or @stranger
  * @stranger: a peer that is not there any more, and that nobody needs to ask
  * @id: in the kernel, 0 before VMIG_STEP_CHANNELS is over
- * @channels: @nchannels for data, then one for the device state. A
- *	descriptor is closed once the kernel or QEMU has its own.
+ * @transport: of the memory, as the other node has chosen, and @why; "" if
+ *	there was no choice
+ * @offered: RDMA was
+ * @secret: with RDMA; @port: ... where the other node listens, once it does
+ * @nchannels: that the memory travels on
+ * @channels: @nsockets for data, all but with RDMA, then one for the device
+ *	state. A descriptor is closed once the kernel or QEMU has its own.
  * @control: NULL in VMIG_STEP_DOUBT between two attempts
  * @prepared: QEMU took its parameters and the state connection
  * @incoming: the other node's kernel waits for the memory
  * @ready: ... and its QEMU for the device state
+ * @started: the kernel was told to begin
+ * @unconnected: it found no way to the other kernel, or that one none for it:
+ *	another transport may do
  * @converged: the kernel says that the VM can be stopped
  * @saved: QEMU has written the device state
  * @checked: ... and it was no guest memory
@@ -125,13 +134,21 @@ struct vmig_source {
 	sd_event_source *limit;
 
 	struct vmig_conn *control;
-	struct vmig_channel channels[VMIG_CHANNELS_MAX + 1];
+	enum vmig_transport transport;
+	char why[512];
+	bool offered;
+	uint8_t secret[VMIG_SECRET_LEN];
+	uint16_t port;
 	unsigned int nchannels;
+	struct vmig_channel channels[VMIG_CHANNELS_MAX + 1];
+	unsigned int nsockets;
 	unsigned int connected;
 
 	bool prepared;
 	bool incoming;
 	bool ready;
+	bool started;
+	bool unconnected;
 	bool converged;
 	bool saved;
 	bool checked;
@@ -183,12 +200,19 @@ void vmig_source_notify(struct vmig_source *s,
 void vmig_source_fail(struct vmig_source *s, int error, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 void vmig_source_enter(struct vmig_source *s, enum vmig_step step);
-void vmig_source_channels_ready(struct vmig_source *s);
+void vmig_source_begin(struct vmig_source *s);
 void vmig_source_prepared(struct vmig_source *s);
 void vmig_source_paused(struct vmig_source *s);
 void vmig_source_stopped(struct vmig_source *s);
 void vmig_source_committed(struct vmig_source *s);
 void vmig_source_roll_back(struct vmig_source *s, const char *why);
+
+/* setup.c APIs: */
+void vmig_setup_say(struct vmig_source *s);
+void vmig_setup_accepted(struct vmig_source *s, struct json_object *msg);
+void vmig_setup_connected(struct vmig_source *s);
+void vmig_setup_incoming(struct vmig_source *s, struct json_object *msg);
+bool vmig_setup_again(struct vmig_source *s);
 
 /* channels.c APIs: */
 void vmig_channels_connect(struct vmig_source *s);

@@ -44,6 +44,34 @@ TEST(config_defaults)
 	EXPECT_EQ(16, config.max_nodes);
 	EXPECT_EQ(0, config.network.family);
 	EXPECT_EQ(0, config.waived);
+	EXPECT_EQ(VMIG_REQUEST_TRANSPORT_TCP, config.transport);
+	EXPECT_FALSE(config.trusted_network);
+}
+
+TEST(config_transport)
+{
+	static const struct {
+		const char *word;
+		enum vmig_request_transport transport;
+	} words[] = {
+		{ "tcp", VMIG_REQUEST_TRANSPORT_TCP },
+		{ "rdma", VMIG_REQUEST_TRANSPORT_RDMA },
+		{ "auto", VMIG_REQUEST_TRANSPORT_AUTO },
+	};
+	struct vmig_config config;
+	char text[128];
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(words); i++) {
+		sprintf(text, "[node]\nname=a\naddress=::1\ntransport = %s\n"
+			"[cluster]\ntrusted-network = %s\n", words[i].word,
+			i ? "yes" : "no");
+		ASSERT_EQ(0, parse_config(text, &config)) {
+			TH_LOG("%s", err.text);
+		}
+		EXPECT_EQ(words[i].transport, config.transport);
+		EXPECT_EQ(!!i, config.trusted_network);
+	}
 }
 
 TEST(config_cluster)
@@ -170,7 +198,7 @@ static const struct bad bad_configs[] = {
 	{ "name=a\n", "agent.conf:1: name: a key must follow a [section]" },
 	{ "[nodes]\n", "agent.conf:1: there is no section [nodes]; there are [node], [cluster] and [peers]" },
 	{ "[node]\n\nnmae = a\n",
-	  "agent.conf:3: nmae: there is no such key here; there are name, address, port, definitions, run, state, memory, qemu, accel" },
+	  "agent.conf:3: nmae: there is no such key here; there are name, address, port, definitions, run, state, memory, qemu, accel, transport" },
 	{ "[node]\nname = a b\n",
 	  "agent.conf:2: name: \"a b\" cannot be the name of a node or VM: 1 to 63 of A-Z a-z 0-9 . _ -, a letter, digit or _ first" },
 	{ "[node]\nname = a\nname = b\n", "agent.conf:3: name: given twice" },
@@ -222,6 +250,10 @@ static const struct bad bad_configs[] = {
 	  "agent.conf:2: b: \"hostb\" is not ADDRESS, IPV4:PORT or [IPV6]:PORT; names are not looked up" },
 	{ "[cluster]\nwaive = same-subnet bridge\n",
 	  "agent.conf:2: waive: no rule that can be waived is called \"bridge\"; same-subnet and migration-network can" },
+	{ "[node]\ntransport = infiniband\n",
+	  "agent.conf:2: transport: \"infiniband\" is not one of: tcp, rdma, auto" },
+	{ "[cluster]\ntrusted-network = true\n",
+	  "agent.conf:2: trusted-network: \"true\" is neither yes nor no" },
 	{ "[cluster]\nlive-migrations = 0\n",
 	  "agent.conf:2: live-migrations: \"0\" is not a number from 1 to 16" },
 	{ "[cluster]\nmax-nodes = 65\n",

@@ -50,6 +50,10 @@ TEST_F(message, migration)
 		    VMIG_TIMEOUT_ACTION_SWITCH_OVER);
 	nla_put_u32(self->msg, VMIG_A_MIGRATION_STOP_LIMIT, 30);
 	nla_put_flag(self->msg, VMIG_A_MIGRATION_QUICK);
+	nla_put_u32(self->msg, VMIG_A_MIGRATION_TRANSPORT, VMIG_TRANSPORT_RDMA);
+	nla_put_string(self->msg, VMIG_A_MIGRATION_DEVICE, "rxe0");
+	nla_put_u16(self->msg, VMIG_A_MIGRATION_PORT, 54321);
+	nla_put_flag(self->msg, VMIG_A_MIGRATION_UNCONNECTED);
 	nla_put_flag(self->msg, VMIG_A_MIGRATION_FORCED);
 	nla_put_string(self->msg, VMIG_A_MIGRATION_WARNING, "look out");
 	nla_put_u32(self->msg, VMIG_A_MIGRATION_ERROR, EPIPE);
@@ -87,6 +91,10 @@ TEST_F(message, migration)
 	EXPECT_EQ(VMIG_TIMEOUT_ACTION_SWITCH_OVER, info.at_timeout);
 	EXPECT_EQ(30, info.stop_limit);
 	EXPECT_TRUE(info.quick);
+	EXPECT_EQ(VMIG_TRANSPORT_RDMA, info.transport);
+	EXPECT_STREQ("rxe0", info.device);
+	EXPECT_EQ(54321, info.port);
+	EXPECT_TRUE(info.unconnected);
 	EXPECT_TRUE(info.forced);
 	EXPECT_STREQ("look out", info.warning);
 	EXPECT_EQ(EPIPE, info.error);
@@ -166,11 +174,36 @@ TEST_F(message, request)
 	EXPECT_TRUE(request.force);
 	EXPECT_TRUE(request.wait);
 	EXPECT_FALSE(request.quick);
+	EXPECT_FALSE(request.has_transport);
 	EXPECT_EQ(1000000, request.bandwidth);
 	EXPECT_EQ(100, request.max_blackout);
 	EXPECT_EQ(60, request.timeout);
 	EXPECT_EQ(VMIG_TIMEOUT_ACTION_SWITCH_OVER, request.at_timeout);
 	EXPECT_EQ(45, request.stop_limit);
+}
+
+TEST_F(message, request_transport)
+{
+	struct vmig_request request;
+
+	/* TCP is 0, and something else than nothing. */
+	nla_put_u32(self->msg, VMIG_A_REQUEST_TRANSPORT,
+		    VMIG_REQUEST_TRANSPORT_TCP);
+	ASSERT_EQ(0, vmig_nl_parse_request(self->nlh, &request));
+	EXPECT_TRUE(request.has_transport);
+	EXPECT_EQ(VMIG_REQUEST_TRANSPORT_TCP, request.transport);
+}
+
+TEST_F(message, link)
+{
+	struct vmig_link_info info;
+
+	nla_put_u32(self->msg, VMIG_A_LINK_TRANSPORT, VMIG_TRANSPORT_RDMA);
+	nla_put_string(self->msg, VMIG_A_LINK_DEVICE, "rxe0");
+	nla_put_u32(self->msg, VMIG_A_LINK_MAX_KEY_PAGES, 512);
+	ASSERT_EQ(0, vmig_nl_parse_link(self->nlh, &info));
+	EXPECT_STREQ("rxe0", info.device);
+	EXPECT_EQ(512, info.max_key_pages);
 }
 
 TEST_F(message, answer)

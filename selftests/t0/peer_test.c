@@ -288,6 +288,20 @@ TEST_F(hello, bad_fields)
 	}
 }
 
+TEST(secret)
+{
+	uint8_t secret[VMIG_SECRET_LEN], again[VMIG_SECRET_LEN];
+	char text[VMIG_SECRET_TEXT];
+
+	ASSERT_EQ(0, vmig_secret_new(secret));
+	vmig_secret_text(secret, text);
+	ASSERT_EQ(0, vmig_secret_parse(text, again));
+	EXPECT_EQ(0, memcmp(secret, again, sizeof(secret)));
+	text[VMIG_SECRET_TEXT - 2] = '\0';
+	EXPECT_EQ(-EINVAL, vmig_secret_parse(text, again));
+	EXPECT_EQ(-EINVAL, vmig_secret_parse(NULL, again));
+}
+
 TEST(token)
 {
 	uint8_t token[VMIG_TOKEN_LEN], again[VMIG_TOKEN_LEN];

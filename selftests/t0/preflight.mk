@@ -12,6 +12,13 @@ preflight_test-srcs := selftests/t0/preflight_test.c agent/cluster/message.c \
 preflight_test-flags := $(ADMISSION_FLAGS)
 preflight_test-libs := $(ADMISSION_LIBS)
 
+TESTS += transport_test
+transport_test-srcs := selftests/t0/transport_test.c agent/cluster/message.c \
+	agent/migrate/preflight.c agent/migrate/transport.c agent/nl_name.c \
+	$(CONFIG_SRCS)
+transport_test-flags := $(ADMISSION_FLAGS)
+transport_test-libs := $(ADMISSION_LIBS)
+
 TESTS += drain_test
 drain_test-srcs := selftests/t0/drain_test.c agent/cluster/message.c \
 	agent/drain/record.c agent/drain/placement.c agent/file.c $(CONFIG_SRCS)

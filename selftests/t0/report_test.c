@@ -108,7 +108,7 @@ TEST_F(out, report_done)
 "  6 network       3.830 s     0.383 s\n"
 "\n"
 "  memory       256.0M, of which 140.2M allocated\n"
-"  sent         121.6M in 3 rounds on 2 channels\n"
+"  sent         121.6M in 3 rounds on 2 channels of tcp\n"
 "  pages        31,004 data, 4,887 zero, 29,645 holes; 290 in the final pass\n"
 "  digest       0123456789abcdef, equal on both nodes (final pass)\n");
 }
@@ -120,6 +120,8 @@ TEST_F(out, report_destination)
 	info.role = VMIG_ROLE_DESTINATION;
 	info.verify = true;
 	info.channels = 1;
+	info.transport = VMIG_TRANSPORT_RDMA;
+	strcpy(info.device, "rxe0");
 	info.blackout = 0;
 	strcpy(info.node, "a");
 	vmig_report_print(self->file, &info);
@@ -127,7 +129,7 @@ TEST_F(out, report_destination)
 	EXPECT_NE(NULL, strstr(self->text,
 			       "VM web1 moved here from node a in 4.213 s\n"));
 	EXPECT_NE(NULL, strstr(self->text,
-			       "  received     121.6M in 3 rounds on 1 channel\n"));
+			       "  received     121.6M in 3 rounds on 1 channel of rdma, device rxe0\n"));
 	EXPECT_NE(NULL, strstr(self->text,
 			       "equal on both nodes (final pass and all memory)\n"));
 }
@@ -149,7 +151,7 @@ TEST_F(out, report_running)
 "  6 network             -           -\n"
 "\n"
 "  memory       256.0M, of which 140.2M allocated\n"
-"  sent         121.6M in 1 round on 2 channels\n"
+"  sent         121.6M in 1 round on 2 channels of tcp\n"
 "  pages        31,004 data, 4,887 zero, 29,645 holes; 290 in the final pass\n"
 "  remaining    64.5M, written at 3.1M/s, sent at 92.0M/s\n"
 "  blackout     701 ms if stopped now, target 300 ms\n"
@@ -318,7 +320,8 @@ TEST_F(out, json)
 "\"stage\":\"network\",\"token\":\"dead0000000000000000000000000001\","
 "\"channels\":2,\"verify\":false,\"bandwidth_bytes_per_s\":0,"
 "\"max_blackout_ms\":300,\"timeout_s\":3600,\"at_timeout\":\"cancel\","
-"\"stop_limit_s\":30,\"converged\":true,\"forced\":false,\"quick\":false,\"error\":0,"
+"\"stop_limit_s\":30,\"converged\":true,\"forced\":false,\"quick\":false,"
+"\"transport\":\"tcp\",\"unconnected\":false,\"error\":0,"
 "\"reason\":\"\",\"warning\":\"\",\"elapsed_us\":4213000,\"blackout_us\":87400,\"stages\":["
 "{\"stage\":\"setup\",\"start_us\":0,\"duration_us\":41000},"
 "{\"stage\":\"memory\",\"start_us\":41000,\"duration_us\":3702000},"
