@@ -53,7 +53,7 @@ for word in "${early[@]}"; do
 	uncommitted "$word"
 done
 
-late=(storage)
+late=()
 [[ ${NET_CUT-} != all ]] || late=(storage resume network)
 for word in "${late[@]}"; do
 	step "the source is alone at stage $word"
