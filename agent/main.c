@@ -49,7 +49,7 @@ static const struct command commands[] = {
 	  vmig_cmd_monitor },
 	{ "announce", "VM [--json]", "Tell the network where a VM is",
 	  vmig_cmd_announce },
-	{ "check", "VM NODE [--json]",
+	{ "check", "VM NODE [--transport tcp|rdma|auto] [--json]",
 	  "Check all that migrate would check, and move nothing",
 	  vmig_cmd_check },
 	{ "node list", "[--json]", "List all nodes, and how they are",

@@ -48,5 +48,5 @@ void vmig_request_check(struct vmig_daemon *daemon,
 	asked->daemon = daemon;
 	asked->request = *request;
 	asked->request.data = NULL;
-	vmig_checkup_start(daemon, m, peer, on_checked, asked);
+	vmig_checkup_start(daemon, m, peer, request, on_checked, asked);
 }

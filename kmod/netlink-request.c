@@ -64,7 +64,8 @@ static const struct {
 		"node-list", 0, 0,
 	},
 	[VMIG_REQUEST_OP_CHECK] = {
-		"check", BIT(VMIG_A_REQUEST_VM) | BIT(VMIG_A_REQUEST_NODE), 0,
+		"check", BIT(VMIG_A_REQUEST_VM) | BIT(VMIG_A_REQUEST_NODE),
+		BIT(VMIG_A_REQUEST_TRANSPORT),
 	},
 	[VMIG_REQUEST_OP_NODE_DRAIN] = {
 		"node-drain", 0, BIT(VMIG_A_REQUEST_NODE),

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../config.h"
 #include "cli.h"
 
 struct waiting {
@@ -22,6 +23,15 @@ void vmig_request_init(struct vmig_request *request, enum vmig_request_op op,
 	request->op = op;
 	if (vm)
 		snprintf(request->vm, sizeof(request->vm), "%s", vm);
+}
+
+int vmig_request_take_transport(struct vmig_request *request, const char *word)
+{
+	request->has_transport = true;
+	if (!vmig_config_transport(word, &request->transport))
+		return 0;
+	return vmig_usage("%s --transport %s: it is tcp, rdma or auto",
+			  vmig_request_op_name(request->op), word);
 }
 
 int vmig_answer_check(const struct vmig_answer *answer, struct vmig_err *err)

@@ -49,23 +49,50 @@ static void print_checks(struct json_object *json)
 		       vmig_document_text(json, "node"));
 }
 
+static int parse_args(int argc, char **argv, struct vmig_request *request,
+		      bool *json)
+{
+	static const struct option options[] = {
+		{ "json", no_argument, NULL, 'j' },
+		{ "transport", required_argument, NULL, 't' },
+		{ }
+	};
+	struct vmig_err err;
+	int c, ret = 0;
+
+	vmig_request_init(request, VMIG_REQUEST_OP_CHECK, NULL);
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (c == 'j')
+			*json = true;
+		else if (c == 't')
+			ret = vmig_request_take_transport(request, optarg);
+		else
+			ret = vmig_usage("check: wrong option");
+		if (ret)
+			return ret;
+	}
+	if (argc - optind != 2)
+		return vmig_usage("check wants a VM and a node");
+	if (vmig_name_check("VM", argv[optind], &err) ||
+	    vmig_name_check("node", argv[optind + 1], &err))
+		return vmig_fail(&err);
+	strcpy(request->vm, argv[optind]);
+	strcpy(request->node, argv[optind + 1]);
+	return 0;
+}
+
 int vmig_cmd_check(int argc, char **argv)
 {
 	bool json = false, possible;
-	const struct vmig_flag flags[] = { { "json", &json }, { } };
-	int ret = vmig_args(argc, argv, flags, 2, 2);
 	struct vmig_request request;
 	struct json_object *checks;
 	struct vmig_reply reply;
 	struct vmig_err err;
+	int ret;
 
+	ret = parse_args(argc, argv, &request, &json);
 	if (ret)
 		return ret;
-	if (vmig_name_check("VM", argv[optind], &err) ||
-	    vmig_name_check("node", argv[optind + 1], &err))
-		return vmig_fail(&err);
-	vmig_request_init(&request, VMIG_REQUEST_OP_CHECK, argv[optind]);
-	strcpy(request.node, argv[optind + 1]);
 	ret = vmig_ask(&request, &reply, &err);
 	if (!ret)
 		ret = vmig_reply_json(reply.data, &checks, &err);

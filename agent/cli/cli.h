@@ -80,6 +80,9 @@ int vmig_reply_json(const char *data, struct json_object **json,
 		    struct vmig_err *err);
 void vmig_request_init(struct vmig_request *request, enum vmig_request_op op,
 		       const char *vm);
+/* The word of --transport. Return: 0 or an exit status. */
+int vmig_request_take_transport(struct vmig_request *request,
+				const char *word);
 
 /* document.c APIs: members of an answer; "", 0 or NULL if absent. */
 const char *vmig_document_text(struct json_object *o, const char *key);

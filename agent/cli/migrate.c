@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../config.h"
 #include "../keyfile.h"
 #include "cli.h"
 
@@ -229,11 +228,7 @@ static int take_option(struct move *m, int option, bool *json)
 		r->quick = true;
 		return 0;
 	case OPT_TRANSPORT:
-		r->has_transport = true;
-		if (!vmig_config_transport(optarg, &r->transport))
-			return 0;
-		return vmig_usage("migrate --transport %s: it is tcp, rdma or auto",
-				  optarg);
+		return vmig_request_take_transport(r, optarg);
 	}
 	return vmig_usage("wrong option for migrate");
 }

@@ -175,7 +175,8 @@ static void try_next(struct vmig_task *t)
 	memcpy(t->node, t->candidates[t->next++].node, sizeof(t->node));
 	peer = vmig_config_peer(t->daemon->config, t->node);
 	t->state = VMIG_TASK_CHECKS;
-	t->checkup = vmig_checkup_start(t->daemon, m, peer, on_checked, t);
+	t->checkup = vmig_checkup_start(t->daemon, m, peer, NULL, on_checked,
+					t);
 }
 
 /* What this node has promised a node besides and that one may not know of. */

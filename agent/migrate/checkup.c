@@ -128,6 +128,7 @@ static int on_start(sd_event_source *source, void *arg)
 struct vmig_checkup *vmig_checkup_start(struct vmig_daemon *daemon,
 					struct vmig_machine *m,
 					const struct vmig_peer *peer,
+					const struct vmig_request *request,
 					vmig_checkup_fn fn, void *arg)
 {
 	struct vmig_checkup *c = calloc(1, sizeof(*c));
@@ -135,6 +136,8 @@ struct vmig_checkup *vmig_checkup_start(struct vmig_daemon *daemon,
 	if (!c)
 		abort();	/* a daemon without memory is restarted */
 	vmig_preflight_init(&c->p, daemon, m, peer->name, true);
+	if (request && request->has_transport)
+		c->p.transport = request->transport;
 	c->p.done = on_checked;
 	c->p.arg = c;
 	c->peer = peer;

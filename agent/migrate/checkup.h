@@ -6,17 +6,20 @@
 #include "preflight.h"
 
 struct vmig_checkup;
+struct vmig_request;
 
 /* @p has all lines and the first failure; it is not the callee's to keep. */
 typedef void (*vmig_checkup_fn)(void *arg, const struct vmig_preflight *p);
 
 /*
- * @fn is called once, never from within; not any more after a stop. @m may go
- * meanwhile.
+ * As for the migration that @request asks for, or if it is NULL for one that
+ * asks for nothing. @fn is called once, never from within; not any more after a
+ * stop. @m may go meanwhile.
  */
 struct vmig_checkup *vmig_checkup_start(struct vmig_daemon *daemon,
 					struct vmig_machine *m,
 					const struct vmig_peer *peer,
+					const struct vmig_request *request,
 					vmig_checkup_fn fn, void *arg);
 /* NULL is fine. */
 void vmig_checkup_stop(struct vmig_checkup *checkup);

@@ -49,6 +49,34 @@ class Changed(cases.Case):
         pair.check_violations()
 
 
+class Older(cases.Case):
+    """Agents that knew no transports but TCP: one of them, or both."""
+
+    def __init__(self, name, *lacks):
+        super().__init__("older/" + name)
+        self.lacks = lacks
+
+    async def run(self, pair):
+        async def plan(message):
+            raw = None
+            for sender, key in self.lacks:
+                if str(message) == sender:
+                    message.body.pop(key)
+                    raw = message.changed()
+            pair.proxy.deliver(message, raw)
+
+        for wanted in ((), ("--transport", "auto")):
+            source = pair.vm.runner()
+            pair.proxy.plan = plan
+            status, said = await source.run("migrate", pair.vm.name,
+                                            pair.other(source).name, *wanted)
+            pair.proxy.heal()
+            if status:
+                raise Failed(f"it did not move: {said}")
+            await pair.settle()
+            pair.check_violations()
+
+
 class Added(cases.Case):
     """Messages that nobody should say now, right after one that is right."""
 
@@ -246,6 +274,7 @@ GREETING = "control source greeting"
 COMMIT = "control source commit"
 COMMITTED = "control destination committed"
 ANSWER = "control destination greeting"
+ACCEPTED = "control destination accepted"
 
 CASES = [
     Changed("channel-token", CHANNEL, "", token=TOKEN),
@@ -273,7 +302,13 @@ CASES = [
     Changed("vendor", GREETING, "processors", cpu_vendor="Elsewhere"),
     Changed("long-name", GREETING, "", node="n" * 300),
     Changed("answer-of-another", ANSWER, "there is node c", node="c"),
+    Changed("unknown-transports", SETUP, "of different versions",
+            transports=["carrier-pigeon"]),
+    Changed("no-list-of-transports", SETUP, "no list", transports="tcp"),
+    Changed("rdma-unasked", ACCEPTED, "not offered", transport="rdma"),
     Changed("answer-version", ANSWER, "version", version=99),
+    Older("source", (SETUP, "transports")),
+    Older("destination", (ACCEPTED, "transport"), (ACCEPTED, "why")),
     Added("commit-before-loaded", "control destination incoming", True,
           {"type": "commit"}),
     Added("commit-before-channels", SETUP, True, {"type": "commit"}),

@@ -139,6 +139,21 @@ def changed(cluster, told):
     return run
 
 
+async def untrusted(pair):
+    """RDMA does not encrypt, and nobody said that it need not."""
+    source = pair.vm.runner()
+    status, said = await source.run("migrate", pair.vm.name,
+                                    pair.other(source).name, "--transport",
+                                    "rdma")
+    if not status or "trusted-network = yes" not in said:
+        raise Failed(f"the user was told, with status {status}: {said}")
+    said = await pair.must(source, "migrate", pair.vm.name,
+                           pair.other(source).name, "--transport", "auto",
+                           "--json", *PATIENT)
+    if "trusted-network = yes" not in said:
+        raise Failed(f"it was not said why TCP was taken: {said}")
+
+
 async def open_key(pair):
     """An agent does not start with a key that others can read."""
     target = pair.other(pair.vm.runner())
@@ -165,5 +180,6 @@ CASES = [
     Encrypted("wrong-key", changed(f"[cluster]\nkey = {OTHER_KEY}\n", "")),
     Encrypted("other-cluster", changed(CLUSTER + "name = other\n", "cluster")),
     Encrypted("not-encrypted", changed("", "")),
+    Encrypted("untrusted-network", untrusted),
     Encrypted("open-key", open_key),
 ]

@@ -115,8 +115,8 @@ enum vmig_timeout_action {
  *   decimal. Without it the lease is read, with it taken over from a holder
  *   that the operator says is dead, if it still has that epoch.
  * @VMIG_REQUEST_OP_NODE_LIST: Needs nothing.
- * @VMIG_REQUEST_OP_CHECK: Needs vm and node. All that migrate would check, and
- *   nothing is moved.
+ * @VMIG_REQUEST_OP_CHECK: Needs vm and node; takes transport. All that migrate
+ *   would check, and nothing is moved.
  * @VMIG_REQUEST_OP_NODE_DRAIN: Takes node, by default the asked one. All its
  *   running VMs move away.
  * @VMIG_REQUEST_OP_NODE_UNDRAIN: Takes node, by default the asked one. VMs
