@@ -13,6 +13,11 @@ config_test-srcs := selftests/t0/config_test.c $(CONFIG_SRCS)
 config_test-flags := $(CLI_FLAGS)
 config_test-libs := -linih $(shell pkg-config --libs json-c)
 
+TESTS += definition_test
+definition_test-srcs := selftests/t0/definition_test.c $(CONFIG_SRCS)
+definition_test-flags := $(CLI_FLAGS)
+definition_test-libs := -linih $(shell pkg-config --libs json-c)
+
 TESTS += report_test
 report_test-srcs := selftests/t0/report_test.c agent/cli/report.c \
 	agent/cli/watch.c agent/cli/format.c agent/cli/json.c agent/nl_name.c

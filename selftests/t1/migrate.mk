@@ -28,6 +28,13 @@ migrate_wire_test-srcs := selftests/t1/migrate_wire_test.c \
 migrate_wire_test-flags := -I$(TOP)/selftests/t0/shim -I$(TOP)/kmod
 migrate_wire_test-libs := -lmnl
 
+TESTS += migrate_source_test
+migrate_source_test-srcs := selftests/t1/migrate_source_test.c \
+	selftests/t1/peer.c kmod/migrate/wire.c kmod/migrate/digest.c \
+	kmod/migrate/runs.c $(PAIR_SRCS)
+migrate_source_test-flags := -I$(TOP)/selftests/t0/shim -I$(TOP)/kmod
+migrate_source_test-libs := -lmnl
+
 TESTS += migrate_flood_test
 migrate_flood_test-srcs := selftests/t1/migrate_flood_test.c \
 	selftests/t1/peer.c kmod/migrate/wire.c kmod/migrate/digest.c \

@@ -149,3 +149,15 @@ int peer_send_chunk(struct peer *peer, uint64_t first,
 	}
 	return peer_send(peer, frame, payload);
 }
+
+int peer_send_tally(struct peer *peer, enum vmig_pkt type,
+		    const struct vmig_tally *tally)
+{
+	struct vmig_frame frame = {
+		.type = type, .len = sizeof(struct vmig_wire_tally),
+	};
+	struct vmig_wire_tally raw;
+
+	vmig_wire_encode_tally(tally, &raw);
+	return peer_send(peer, frame, &raw);
+}

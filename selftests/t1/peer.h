@@ -20,6 +20,8 @@ struct peer {
 /* All return 0, or -1 if the connection is gone or stands still for 30 s. */
 int peer_send(struct peer *peer, struct vmig_frame frame, const void *payload);
 int peer_signal(struct peer *peer, enum vmig_pkt type, uint64_t first);
+int peer_send_tally(struct peer *peer, enum vmig_pkt type,
+		    const struct vmig_tally *tally);
 int peer_recv(struct peer *peer);
 /* Receive until a frame of @type comes; the text of an ABORT goes to stderr. */
 int peer_await(struct peer *peer, enum vmig_pkt type);
