@@ -276,8 +276,11 @@ static void on_status(void *arg, struct json_object *ret, const char *why)
 
 	(void)ret;
 	if (why) {
-		/* Dead: on_death() has the better words. Deaf: end it. */
-		vmig_machine_kill(m);
+		/* Dead: on_death() has the better words. Deaf: this is why. */
+		if (vmig_qmp_is_open(m->qmp))
+			fail_start(m, why);
+		else
+			vmig_machine_kill(m);
 		return;
 	}
 	if (vmig_processor_install(m, &err)) {
@@ -453,7 +456,8 @@ int vmig_machine_start(struct vmig_machine *m, bool incoming,
 		return ret;
 	}
 	m->incoming = incoming;
-	vmig_qmp_call(m->qmp, "query-status", NULL, on_status, m);
+	vmig_qmp_call_within(m->qmp, "query-status", VMIG_QMP_START_LIMIT_MS,
+			     on_status, m);
 	return 0;
 }
 

@@ -30,6 +30,7 @@ struct vmig_qmp_command {
 	char *text;
 	size_t len, sent;
 	int fd;
+	unsigned int limit_ms;
 	vmig_qmp_reply_fn fn;
 	void *arg;
 	sd_event_source *timer;
@@ -263,8 +264,8 @@ static int on_limit(sd_event_source *source, uint64_t usec, void *arg)
 
 	(void)source;
 	(void)usec;
-	snprintf(why, sizeof(why), "QEMU did not answer '%s' within %d s",
-		 c->name, VMIG_QMP_LIMIT_MS / 1000);
+	snprintf(why, sizeof(why), "QEMU did not answer '%s' within %u s",
+		 c->name, c->limit_ms / 1000);
 	enter(qmp);
 	finish(c, NULL, why);
 	leave(qmp);
@@ -281,7 +282,8 @@ static int on_failed(sd_event_source *source, void *arg)
 }
 
 static void queue(struct vmig_qmp *qmp, const char *command,
-		  struct json_object *args, int fd, vmig_qmp_reply_fn fn, void *arg)
+		  struct json_object *args, int fd, unsigned int limit_ms,
+		  vmig_qmp_reply_fn fn, void *arg)
 {
 	struct json_object *msg = json_object_new_object();
 	struct vmig_qmp_command *c = calloc(1, sizeof(*c));
@@ -292,6 +294,7 @@ static void queue(struct vmig_qmp *qmp, const char *command,
 	c->qmp = qmp;
 	c->id = ++qmp->next_id;
 	c->fd = fd;
+	c->limit_ms = limit_ms;
 	c->fn = fn;
 	c->arg = arg;
 	snprintf(c->name, sizeof(c->name), "%s", command);
@@ -307,7 +310,7 @@ static void queue(struct vmig_qmp *qmp, const char *command,
 	json_object_put(msg);
 	TAILQ_INSERT_TAIL(&qmp->commands, c, entry);
 	sd_event_add_time_relative(qmp->event, &c->timer, CLOCK_MONOTONIC,
-				   VMIG_QMP_LIMIT_MS * 1000ULL, 0, on_limit, c);
+				   limit_ms * 1000ULL, 0, on_limit, c);
 	/*
 	 * The answer never comes before vmig_qmp_call() returned: a lost connection
 	 * is told from the event loop.
@@ -324,7 +327,14 @@ static void queue(struct vmig_qmp *qmp, const char *command,
 void vmig_qmp_call(struct vmig_qmp *qmp, const char *command, struct json_object *args,
 	      vmig_qmp_reply_fn fn, void *arg)
 {
-	queue(qmp, command, args, -1, fn, arg);
+	queue(qmp, command, args, -1, VMIG_QMP_LIMIT_MS, fn, arg);
+}
+
+/* vmig_qmp_call_within() - As vmig_qmp_call(), without arguments, @limit_ms long. */
+void vmig_qmp_call_within(struct vmig_qmp *qmp, const char *command,
+	      unsigned int limit_ms, vmig_qmp_reply_fn fn, void *arg)
+{
+	queue(qmp, command, NULL, -1, limit_ms, fn, arg);
 }
 
 /* vmig_qmp_send_fd() - Give QEMU a descriptor by the name @name; @fd stays ours. */
@@ -335,7 +345,7 @@ void vmig_qmp_send_fd(struct vmig_qmp *qmp, const char *name, int fd, vmig_qmp_r
 	int copy = dup(fd);
 
 	json_object_object_add(args, "fdname", json_object_new_string(name));
-	queue(qmp, "getfd", args, copy, fn, arg);
+	queue(qmp, "getfd", args, copy, VMIG_QMP_LIMIT_MS, fn, arg);
 }
 
 /* vmig_qmp_forget() - Commands under way for @arg run on, their answers are dropped. */
@@ -347,6 +357,11 @@ void vmig_qmp_forget(struct vmig_qmp *qmp, void *arg)
 		if (c->arg == arg)
 			c->fn = NULL;
 	}
+}
+
+bool vmig_qmp_is_open(const struct vmig_qmp *qmp)
+{
+	return !qmp->closed;
 }
 
 /* vmig_qmp_peer_pid() - The process that listens, by the kernel's word. */

@@ -7,6 +7,8 @@
 #ifndef VMIG_QMP_H
 #define VMIG_QMP_H
 
+#include <stdbool.h>
+
 #include <systemd/sd-event.h>
 
 struct json_object;
@@ -14,6 +16,8 @@ struct vmig_qmp;
 
 /* Long enough for a QEMU whose host is emulated and busy. */
 #define VMIG_QMP_LIMIT_MS 15000
+/* The first answer comes when it has started, which takes it longer. */
+#define VMIG_QMP_START_LIMIT_MS 60000
 
 /**
  * struct vmig_qmp_ops - what the owner of a connection wants to hear
@@ -38,9 +42,12 @@ int vmig_qmp_open(struct vmig_qmp **qmp, sd_event *event, const char *path,
 	     const struct vmig_qmp_ops *ops, void *arg);
 void vmig_qmp_close(struct vmig_qmp *qmp);
 int vmig_qmp_peer_pid(struct vmig_qmp *qmp);
+bool vmig_qmp_is_open(const struct vmig_qmp *qmp);
 
 void vmig_qmp_call(struct vmig_qmp *qmp, const char *command, struct json_object *args,
 	      vmig_qmp_reply_fn fn, void *arg);
+void vmig_qmp_call_within(struct vmig_qmp *qmp, const char *command,
+	      unsigned int limit_ms, vmig_qmp_reply_fn fn, void *arg);
 void vmig_qmp_send_fd(struct vmig_qmp *qmp, const char *name, int fd, vmig_qmp_reply_fn fn,
 		 void *arg);
 void vmig_qmp_forget(struct vmig_qmp *qmp, void *arg);
