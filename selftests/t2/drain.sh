@@ -57,11 +57,14 @@ drain_ends()
 	same "state" "$2" "$(jq -r .state "$told")"
 }
 
-# moved N: so many of them have, says the node
+# moved STATE N: it is in that state, and so many of them have moved
 moved()
 {
-	(($(agent a node show --json 2>/dev/null |
-		jq '[.drain.vms[]? | select(.state == "moved")] | length') >= $1))
+	agent a node show --json 2>/dev/null |
+		jq -e --arg state "$1" --argjson n "$2" '.drain |
+			.state == $state and
+			([.vms[]? | select(.state == "moved")] | length >= $n)' \
+			>/dev/null
 }
 
 restart() { agent_kill a && agent_start a; }
@@ -85,7 +88,7 @@ same "guests of a" "$expected" "$(vms_of a)"
 
 step "it is drained, and its daemon killed after two of them"
 drain_begin b drain
-wait_for 300 "two guests to have moved" moved 2
+wait_for 300 "two guests to have moved" moved draining 2
 restart
 drain_ends drain drained
 same "guests left" "" "$(vms_of a)"
@@ -111,7 +114,7 @@ same "a, says b" true "$(agent b node list --json |
 
 step "it is taken back, and its daemon killed after two of them"
 drain_begin b undrain
-wait_for 300 "two guests to be back" moved 2
+wait_for 300 "two guests to be back" moved returning 2
 restart
 drain_ends undrain returned
 same "guests of a" "$expected" "$(vms_of a)"
