@@ -14,6 +14,9 @@ A T2 script may say on which kernels it runs, one host's and the other's:
 `# kernels: 6.1+6.12 6.12+6.1`. Without that line it is run once, on 6.1+6.12.
 A T1 script that is about the agents and not the kernel may name one kernel,
 which then is the only one unless another is asked for.
+
+A script that says `# ci: no` is left out where CI=true, unless it is named:
+what it tests is then in another test too, at less length.
 """
 
 import os
@@ -35,6 +38,7 @@ class Test:
     path: str
     timeout: float
     kernels: tuple = ()
+    in_ci: bool = True
 
     @property
     def name(self):
@@ -64,15 +68,22 @@ def timeout_of(settings, path):
     return settings.get("timeout", DEFAULT_TIMEOUT)
 
 
-def kernels_of(path, tier):
-    if tier == 0 or not path.endswith(".sh"):
+def said(path, key):
+    """What a script says of itself, in words."""
+    if not path.endswith(".sh"):
         return ()
     with open(path, encoding="utf-8") as file:
         for line in file:
-            found = re.match(r"#\s*kernels:\s*(.+)", line)
+            found = re.match(rf"#\s*{key}:\s*(.+)", line)
             if found:
                 return tuple(found[1].split())
-    return (DEFAULT_PAIR,) if tier == 2 else ()
+    return ()
+
+
+def kernels_of(path, tier):
+    if tier == 0:
+        return ()
+    return said(path, "kernels") or ((DEFAULT_PAIR,) if tier == 2 else ())
 
 
 def is_test(path):
@@ -97,4 +108,4 @@ def find(top, tier):
     for path in candidates(top, tier):
         if is_test(path):
             yield Test(tier, path, timeout_of(settings, path),
-                       kernels_of(path, tier))
+                       kernels_of(path, tier), said(path, "ci") != ("no",))

@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
+# ci: no
 #
 # Leases in files on a file system that nodes share for real: c is an NFS 4
-# server, a and b are nodes.
+# server, a and b are nodes. lease_move has a VM with such a lease.
 # shellcheck source=selftests/t2/lib.sh
 . "${0%/*}/lib.sh"
 # shellcheck source=selftests/t2/nfs.sh

@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
+# ci: no
 #
 # Leases as persistent reservations, on disks for real: c is the storage, a and
-# b are nodes. No VM is needed to see who can write.
+# b are nodes. No VM is needed to see who can write; storage_moves has one.
 # shellcheck source=selftests/t2/lib.sh
 . "${0%/*}/lib.sh"
 # shellcheck source=selftests/t2/iscsi.sh

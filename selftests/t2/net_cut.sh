@@ -1,9 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
+# ci: no
 #
 # The nodes lose each other in the middle of a migration, or their storage: what
 # may be decided is decided by the storage, what may not waits until it is back.
-# NET_CUT=all does it at every stage.
+# NET_CUT=all does it at every stage, and the table between two agents alone.
 # shellcheck source=selftests/t2/lib.sh
 . "${0%/*}/lib.sh"
 # shellcheck source=selftests/t2/trouble.sh
