@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0
 # Migrations between two nodes on one machine.
 
-PAIR_SRCS := selftests/t1/pair.c selftests/t1/ktls.c selftests/t1/nl.c
+PAIR_SRCS := selftests/t1/pair.c selftests/t1/soft_roce.c \
+	selftests/t1/ktls.c selftests/t1/nl.c
 
 TESTS += migrate_test
 migrate_test-srcs := selftests/t1/migrate_test.c $(PAIR_SRCS)
 migrate_test-libs := -lmnl
 
 TESTS += migrate_end_test
-migrate_end_test-srcs := selftests/t1/migrate_end_test.c $(PAIR_SRCS)
+migrate_end_test-srcs := selftests/t1/migrate_end_test.c \
+	selftests/t1/moment.c $(PAIR_SRCS)
 migrate_end_test-libs := -lmnl
 
 TESTS += migrate_limit_test

@@ -10,15 +10,9 @@
 #include <string.h>
 #include <unistd.h>
 #include "kselftest_harness.h"
-#include "pair.h"
+#include "moment.h"
 
 #define SIZE	(16UL << 20)
-
-enum when { SETUP, MEMORY, STOPPED, READY, WHENS };
-
-static const char *const when_names[WHENS] = {
-	"setup", "memory", "stopped", "ready",
-};
 
 FIXTURE(migrate)
 {
@@ -30,16 +24,13 @@ FIXTURE(migrate)
 
 FIXTURE_SETUP(migrate)
 {
-	size_t i;
-
 	self->pair = pair_open("huge=always");
 	ASSERT_NE(NULL, self->pair);
 	ASSERT_EQ(0, pair_make_vm(self->pair, SIZE));
 	self->a = &self->pair->a;
 	self->b = &self->pair->b;
 	self->plan = (struct plan){ .channels = 2 };
-	for (i = 0; i < SIZE; i += 8)
-		*(uint64_t *)(self->a->mem + i) = i + 1;
+	moment_fill(self->pair);
 }
 
 FIXTURE_TEARDOWN(migrate)
@@ -47,68 +38,27 @@ FIXTURE_TEARDOWN(migrate)
 	pair_close(self->pair);
 }
 
-/*
- * Bring both sides to a point. A migration that is to be met in PRECOPY or
- * STOPCOPY is slow enough to be met there.
- */
-static int bring(struct pair *pair, struct plan plan, enum when when)
-{
-	if (when == MEMORY)
-		plan.bandwidth = 1 << 20;
-	if (when == SETUP)
-		return pair_new(pair, &plan);
-	if (pair_start(pair, &plan))
-		return -1;
-	if (when == MEMORY)
-		return side_wait(&pair->a, VMIG_STATE_PRECOPY) ||
-		       side_wait(&pair->b, VMIG_STATE_INCOMING);
-	if (side_wait_converged(&pair->a))
-		return -1;
-	if (when == STOPPED)
-		return side_call(&pair->a, VMIG_CMD_MIGRATION_STOP_COPY);
-	return pair_stop_copy(pair);
-}
-
-/* The VM is the source's own again, and can be moved after all. */
-static void check_usable(struct __test_metadata *_metadata, struct pair *pair)
-{
-	struct plan plan = { .channels = 3 };
-	size_t i;
-
-	for (i = 0; i < SIZE; i += 4096) {
-		EXPECT_EQ(i + 1, *(uint64_t *)(pair->a.mem + i));
-		*(volatile uint64_t *)(pair->a.mem + i) = i + 1;
-	}
-	ASSERT_EQ(0, pair_start(pair, &plan));
-	ASSERT_EQ(0, side_wait_converged(&pair->a));
-	ASSERT_EQ(0, pair_stop_copy(pair));
-	EXPECT_EQ(-1, pair_differs(pair));
-	ASSERT_EQ(0, pair_finish(pair));
-	EXPECT_EQ(0, pair_remove_vm(&pair->a));
-	EXPECT_EQ(0, pair_remove_vm(&pair->b));
-}
-
 static void cancel(struct __test_metadata *_metadata, struct pair *pair,
-		   struct side *here, struct side *there, enum when when)
+		   struct side *here, struct side *there, enum moment moment)
 {
 	struct plan plan = { .channels = 2 };
 
-	ASSERT_EQ(0, bring(pair, plan, when));
+	ASSERT_EQ(0, moment_bring(pair, plan, moment));
 	/* The final pass may have ended by now; a cancel is possible still. */
 	ASSERT_EQ(0, side_call(here, VMIG_CMD_MIGRATION_CANCEL)) {
-		TH_LOG("%s: %s", when_names[when], here->result.text);
+		TH_LOG("%s: %s", moment_names[moment], here->result.text);
 	}
 	ASSERT_EQ(0, side_wait(here, VMIG_STATE_CANCELLED));
 	EXPECT_STREQ("cancelled on request", side_reason(here));
-	if (when == SETUP) {
+	if (moment == SETUP) {
 		/* The other side has no thread yet to hear of it. */
 		ASSERT_EQ(0, side_call(there, VMIG_CMD_MIGRATION_START));
 	}
 	ASSERT_EQ(0, side_wait(there, VMIG_STATE_CANCELLED)) {
-		TH_LOG("cancelled in %s", when_names[when]);
+		TH_LOG("cancelled in %s", moment_names[moment]);
 	}
 	EXPECT_NE(NULL, strstr(side_reason(there), ": cancelled on request")) {
-		TH_LOG("%s: %s", when_names[when], side_reason(there));
+		TH_LOG("%s: %s", moment_names[moment], side_reason(there));
 	}
 	EXPECT_EQ(ENOENT, side_call(here, VMIG_CMD_MIGRATION_CANCEL));
 	EXPECT_NE(NULL, strstr(here->result.text, "has ended as cancelled"));
@@ -116,20 +66,20 @@ static void cancel(struct __test_metadata *_metadata, struct pair *pair,
 
 TEST_F_TIMEOUT(migrate, cancel_on_the_source, 180)
 {
-	enum when when;
+	enum moment moment;
 
-	for (when = SETUP; when < WHENS; when++)
-		cancel(_metadata, self->pair, self->a, self->b, when);
-	check_usable(_metadata, self->pair);
+	for (moment = SETUP; moment < MOMENTS; moment++)
+		cancel(_metadata, self->pair, self->a, self->b, moment);
+	EXPECT_EQ(0, moment_check_usable(self->pair));
 }
 
 TEST_F_TIMEOUT(migrate, cancel_on_the_destination, 180)
 {
-	enum when when;
+	enum moment moment;
 
-	for (when = SETUP; when < WHENS; when++)
-		cancel(_metadata, self->pair, self->b, self->a, when);
-	check_usable(_metadata, self->pair);
+	for (moment = SETUP; moment < MOMENTS; moment++)
+		cancel(_metadata, self->pair, self->b, self->a, moment);
+	EXPECT_EQ(0, moment_check_usable(self->pair));
 }
 
 /* Return: 0 if the other side heard of it, whatever it was doing. */
@@ -183,7 +133,7 @@ TEST_F_TIMEOUT(migrate, cancel_at_any_moment, 180)
 /* After the commit began nobody but an agent that knows can end it. */
 TEST_F(migrate, no_cancel_after_the_commit)
 {
-	ASSERT_EQ(0, bring(self->pair, self->plan, READY));
+	ASSERT_EQ(0, moment_bring(self->pair, self->plan, READY));
 	EXPECT_EQ(EINVAL, side_call(self->a, VMIG_CMD_MIGRATION_DONE));
 	EXPECT_EQ(EINVAL, side_stage(self->a, VMIG_STAGE_NETWORK));
 	EXPECT_EQ(EINVAL, side_stage(self->b, VMIG_STAGE_NETWORK));
@@ -193,15 +143,15 @@ TEST_F(migrate, no_cancel_after_the_commit)
 	ASSERT_EQ(0, side_stage(self->b, VMIG_STAGE_RESUME));
 	EXPECT_EQ(EBUSY, side_call(self->b, VMIG_CMD_MIGRATION_CANCEL));
 	/* Not even the other's end. */
-	nl_close(&self->a->agent);
+	nl_close(self->a->agent);
 	ASSERT_EQ(0, side_call(self->b, VMIG_CMD_MIGRATION_DONE));
 	ASSERT_EQ(0, side_wait(self->b, VMIG_STATE_DONE));
 	ASSERT_EQ(0, side_get(self->a));
 	EXPECT_EQ(VMIG_STATE_HANDOFF,
 		  nl_u32(&self->a->message, VMIG_A_MIGRATION_STATE));
 	ASSERT_EQ(0, pair_enter(self->a));
-	ASSERT_EQ(0, nl_open(&self->a->agent));
-	ASSERT_EQ(0, nl_call(&self->a->agent, VMIG_CMD_AGENT_REGISTER,
+	ASSERT_EQ(0, nl_open(self->a->agent));
+	ASSERT_EQ(0, nl_call(self->a->agent, VMIG_CMD_AGENT_REGISTER,
 			     (struct nl_attr[]){ STR(AGENT_NODE, "a"), {} },
 			     NULL, &self->a->result));
 	EXPECT_EQ(0, side_call(self->a, VMIG_CMD_MIGRATION_DONE));
@@ -212,29 +162,29 @@ TEST_F(migrate, no_cancel_after_the_commit)
 TEST_F_TIMEOUT(migrate, agent_dies, 180)
 {
 	const struct nl_attr attrs[] = { STR(AGENT_NODE, "b"), {} };
-	enum when when;
+	enum moment moment;
 
-	for (when = SETUP; when < WHENS; when++) {
-		ASSERT_EQ(0, bring(self->pair, self->plan, when));
-		if (when == SETUP)
+	for (moment = SETUP; moment < MOMENTS; moment++) {
+		ASSERT_EQ(0, moment_bring(self->pair, self->plan, moment));
+		if (moment == SETUP)
 			ASSERT_EQ(0, side_call(self->a,
 					       VMIG_CMD_MIGRATION_START));
-		nl_close(&self->b->agent);
+		nl_close(self->b->agent);
 		ASSERT_EQ(0, side_wait(self->b, VMIG_STATE_FAILED));
 		EXPECT_EQ(ENOTCONN, nl_u32(&self->b->message,
 					   VMIG_A_MIGRATION_ERROR));
 		ASSERT_EQ(0, side_wait(self->a, VMIG_STATE_FAILED));
 		EXPECT_NE(NULL, strstr(side_reason(self->a),
 				       "Node b: The agent of this node")) {
-			TH_LOG("%s: %s", when_names[when],
+			TH_LOG("%s: %s", moment_names[moment],
 			       side_reason(self->a));
 		}
 		ASSERT_EQ(0, pair_enter(self->b));
-		ASSERT_EQ(0, nl_open(&self->b->agent));
-		ASSERT_EQ(0, nl_call(&self->b->agent, VMIG_CMD_AGENT_REGISTER,
+		ASSERT_EQ(0, nl_open(self->b->agent));
+		ASSERT_EQ(0, nl_call(self->b->agent, VMIG_CMD_AGENT_REGISTER,
 				     attrs, NULL, &self->b->result));
 	}
-	check_usable(_metadata, self->pair);
+	EXPECT_EQ(0, moment_check_usable(self->pair));
 }
 
 static int set_cable(struct side *side, const char *state)
@@ -250,54 +200,54 @@ static int set_cable(struct side *side, const char *state)
 /* The peer falls silent, as a host does that loses its power. */
 TEST_F_TIMEOUT(migrate, cable_is_cut, 180)
 {
-	enum when when;
+	enum moment moment;
 
-	for (when = MEMORY; when < WHENS; when++) {
-		if (when == STOPPED)
+	for (moment = MEMORY; moment < MOMENTS; moment++) {
+		if (moment == STOPPED)
 			continue;
-		ASSERT_EQ(0, bring(self->pair, self->plan, when));
+		ASSERT_EQ(0, moment_bring(self->pair, self->plan, moment));
 		ASSERT_EQ(0, set_cable(self->b, "down"));
 		ASSERT_EQ(0, side_wait(self->a, VMIG_STATE_FAILED));
 		EXPECT_NE(NULL, strstr(side_reason(self->a), "silent")) {
-			TH_LOG("%s: %s", when_names[when],
+			TH_LOG("%s: %s", moment_names[moment],
 			       side_reason(self->a));
 		}
 		ASSERT_EQ(0, side_wait(self->b, VMIG_STATE_FAILED));
 		EXPECT_NE(NULL, strstr(side_reason(self->b), "silent")) {
-			TH_LOG("%s: %s", when_names[when],
+			TH_LOG("%s: %s", moment_names[moment],
 			       side_reason(self->b));
 		}
 		ASSERT_EQ(0, set_cable(self->b, "up"));
 	}
-	check_usable(_metadata, self->pair);
+	EXPECT_EQ(0, moment_check_usable(self->pair));
 }
 
 TEST_F_TIMEOUT(migrate, time_limit, 180)
 {
 	char text[32];
-	enum when when;
+	enum moment moment;
 
-	for (when = SETUP; when < WHENS; when++) {
-		if (when == STOPPED)
+	for (moment = SETUP; moment < MOMENTS; moment++) {
+		if (moment == STOPPED)
 			continue;
 		/* A debug kernel needs some seconds to be met there. */
-		self->plan.timeout = when == READY ? 15 : 2;
+		self->plan.timeout = moment == READY ? 15 : 2;
 		snprintf(text, sizeof(text), "limit of %u s",
 			 self->plan.timeout);
-		ASSERT_EQ(0, bring(self->pair, self->plan, when));
-		if (when == SETUP)
+		ASSERT_EQ(0, moment_bring(self->pair, self->plan, moment));
+		if (moment == SETUP)
 			ASSERT_EQ(0, side_call(self->a,
 					       VMIG_CMD_MIGRATION_START));
 		ASSERT_EQ(0, side_wait(self->a, VMIG_STATE_FAILED));
 		EXPECT_EQ(ETIME, nl_u32(&self->a->message,
 					VMIG_A_MIGRATION_ERROR));
 		EXPECT_NE(NULL, strstr(side_reason(self->a), text)) {
-			TH_LOG("%s: %s", when_names[when],
+			TH_LOG("%s: %s", moment_names[moment],
 			       side_reason(self->a));
 		}
 		ASSERT_EQ(0, side_wait(self->b, VMIG_STATE_FAILED));
 	}
-	check_usable(_metadata, self->pair);
+	EXPECT_EQ(0, moment_check_usable(self->pair));
 }
 
 static int fail(struct side *side, int error, const char *reason)
@@ -307,13 +257,13 @@ static int fail(struct side *side, int error, const char *reason)
 		STR(MIGRATION_REASON, reason), {}
 	};
 
-	return nl_call(&side->agent, VMIG_CMD_MIGRATION_FAIL, attrs, NULL,
+	return nl_call(side->agent, VMIG_CMD_MIGRATION_FAIL, attrs, NULL,
 		       &side->result);
 }
 
 TEST_F(migrate, failed_by_its_agent)
 {
-	ASSERT_EQ(0, bring(self->pair, self->plan, MEMORY));
+	ASSERT_EQ(0, moment_bring(self->pair, self->plan, MEMORY));
 	ASSERT_EQ(0, fail(self->a, EIO, "QEMU said no"));
 	ASSERT_EQ(0, side_wait(self->a, VMIG_STATE_FAILED));
 	EXPECT_STREQ("QEMU said no", side_reason(self->a));
@@ -323,12 +273,12 @@ TEST_F(migrate, failed_by_its_agent)
 	EXPECT_EQ(EALREADY, fail(self->a, EIO, "again"));
 
 	/* After the commit, too: the agent has learned the outcome. */
-	ASSERT_EQ(0, bring(self->pair, self->plan, READY));
+	ASSERT_EQ(0, moment_bring(self->pair, self->plan, READY));
 	ASSERT_EQ(0, side_stage(self->a, VMIG_STAGE_STORAGE));
 	ASSERT_EQ(0, fail(self->a, EIO, "the lease did not move"));
 	ASSERT_EQ(0, side_wait(self->a, VMIG_STATE_FAILED));
 	ASSERT_EQ(0, side_wait(self->b, VMIG_STATE_FAILED));
-	check_usable(_metadata, self->pair);
+	EXPECT_EQ(0, moment_check_usable(self->pair));
 }
 
 /* Memory of another shape is refused, with a sentence on both sides. */

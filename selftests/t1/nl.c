@@ -137,6 +137,9 @@ int nl_join(struct nl *nl)
 static void put(struct nlmsghdr *nlh, const struct nl_attr *attr)
 {
 	switch (attr->kind) {
+	case NL_U16:
+		mnl_attr_put_u16(nlh, attr->type, attr->number);
+		break;
 	case NL_U32:
 		mnl_attr_put_u32(nlh, attr->type, attr->number);
 		break;
@@ -339,6 +342,11 @@ int nl_receive(struct nl *nl, int ms, struct nl_message *message)
 	} while (nlh->nlmsg_type != nl->family);
 	parse(nlh, message);
 	return 0;
+}
+
+uint16_t nl_u16(const struct nl_message *message, int type)
+{
+	return message->attrs[type] ? mnl_attr_get_u16(message->attrs[type]) : 0;
 }
 
 uint32_t nl_u32(const struct nl_message *message, int type)

@@ -12,17 +12,18 @@
 #include <linux/genetlink.h>
 #include <linux/vmig.h>
 
-#define NL_ATTRS_MAX	32
+#define NL_ATTRS_MAX	48
 #define NL_BUFFER	(64 * 1024)
 
 /* One attribute; a list of them ends with one of type 0. */
 struct nl_attr {
 	uint16_t type;
-	enum { NL_U32 = 1, NL_U64, NL_STRING, NL_FLAG, NL_RAW } kind;
+	enum { NL_U16 = 1, NL_U32, NL_U64, NL_STRING, NL_FLAG, NL_RAW } kind;
 	uint64_t number;	/* NL_RAW: length */
 	const void *data;
 };
 
+#define U16(type, number)	{ VMIG_A_##type, NL_U16, (number), NULL }
 #define U32(type, number)	{ VMIG_A_##type, NL_U32, (number), NULL }
 #define U64(type, number)	{ VMIG_A_##type, NL_U64, (number), NULL }
 #define STR(type, string)	{ VMIG_A_##type, NL_STRING, 0, (string) }
@@ -99,6 +100,7 @@ int nl_drain(struct nl *nl, bool *intr);
 /* The next message that is not an acknowledgement. -1 after @ms. */
 int nl_receive(struct nl *nl, int ms, struct nl_message *message);
 
+uint16_t nl_u16(const struct nl_message *message, int type);
 uint32_t nl_u32(const struct nl_message *message, int type);
 uint64_t nl_u64(const struct nl_message *message, int type);
 /* "" if there is none. */

@@ -19,6 +19,7 @@
 #include <unistd.h>
 #include "ktls.h"
 #include "pair.h"
+#include "soft_roce.h"
 
 #define ADDRESS_A	"10.1.1.1"
 #define ADDRESS_B	"10.1.1.2"
@@ -60,6 +61,7 @@ static int new_namespace(struct side *side, const char *name,
 			 const char *address)
 {
 	side->name = name;
+	side->vm = PAIR_VM;
 	side->address = address;
 	side->fd = -1;
 	if (unshare(CLONE_NEWNET))
@@ -99,18 +101,44 @@ int pair_impair(struct pair *pair, const char *how)
 	       run("tc qdisc replace dev va root netem %s", how) ? -1 : 0;
 }
 
-static int open_side(struct side *side, const char *options)
+/* Both sides in the namespace of the caller, which is the initial one. */
+static int share_namespace(struct pair *pair)
+{
+	if (soft_roce_up())
+		return complain("no RDMA device");
+	pair->a = (struct side){
+		.name = "a", .vm = PAIR_VM, .address = SOFT_ROCE_A, .fd = -1,
+		.rdma = &pair->rdma, .secret = SOFT_ROCE_SECRET,
+	};
+	pair->b = (struct side){
+		.name = "b", .vm = PAIR_VM "-b", .address = SOFT_ROCE_B,
+		.fd = -1, .rdma = &pair->rdma, .secret = SOFT_ROCE_SECRET,
+	};
+	pair->a.netns = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+	pair->b.netns = dup(pair->a.netns);
+	return 0;
+}
+
+static int register_agent(struct side *side, struct nl *agent)
 {
 	const struct nl_attr attrs[] = { STR(AGENT_NODE, side->name), {} };
 
+	if (nl_open(agent))
+		return complain("no family vmig: is the module loaded?");
+	if (nl_call(agent, VMIG_CMD_AGENT_REGISTER, attrs, NULL, &side->result))
+		return complain("register: %s", side->result.text);
+	side->agent = agent;
+	return 0;
+}
+
+static int open_side(struct side *side, struct nl *agent, const char *options)
+{
 	if (pair_enter(side))
 		return -1;
-	if (nl_open(&side->agent) || nl_open(&side->events) ||
-	    nl_join(&side->events))
-		return complain("no family vmig: is the module loaded?");
-	if (nl_call(&side->agent, VMIG_CMD_AGENT_REGISTER, attrs, NULL,
-		    &side->result))
-		return complain("register: %s", side->result.text);
+	if (!side->agent && register_agent(side, agent))
+		return -1;
+	if (nl_open(&side->events) || nl_join(&side->events))
+		return complain("no notifications");
 	snprintf(side->dir, sizeof(side->dir), "/tmp/node-%s", side->name);
 	if (mkdir(side->dir, 0700) ||
 	    mount("vmig", side->dir, "vmigfs", 0, options))
@@ -129,10 +157,16 @@ struct pair *pair_open(const char *options)
 		complain("cannot make a mount namespace");
 		return NULL;
 	}
-	if (new_namespace(&pair->a, "a", ADDRESS_A) ||
-	    new_namespace(&pair->b, "b", ADDRESS_B) ||
-	    lay_cable(pair) || open_side(&pair->a, options) ||
-	    open_side(&pair->b, options))
+	if (getenv("VMIG_RDMA") ?
+	    share_namespace(pair) :
+	    new_namespace(&pair->a, "a", ADDRESS_A) ||
+	    new_namespace(&pair->b, "b", ADDRESS_B) || lay_cable(pair))
+		return NULL;
+	if (open_side(&pair->a, &pair->agents[0], options))
+		return NULL;
+	if (pair->b.rdma)
+		pair->b.agent = pair->a.agent;
+	if (open_side(&pair->b, &pair->agents[1], options))
 		return NULL;
 	pair->a.role = VMIG_ROLE_SOURCE;
 	pair->b.role = VMIG_ROLE_DESTINATION;
@@ -142,7 +176,6 @@ struct pair *pair_open(const char *options)
 static void close_side(struct side *side)
 {
 	nl_close(&side->events);
-	nl_close(&side->agent);
 	if (side->mem)
 		munmap(side->mem, side->size);
 	close(side->fd);
@@ -152,16 +185,23 @@ static void close_side(struct side *side)
 
 void pair_close(struct pair *pair)
 {
+	bool rdma = pair->a.rdma;
+
+	nl_close(pair->a.agent);
+	if (!rdma)
+		nl_close(pair->b.agent);
 	close_side(&pair->a);
 	close_side(&pair->b);
 	free(pair);
+	if (rdma)
+		soft_roce_down();
 }
 
 int side_make_vm(struct side *side, size_t size)
 {
 	char path[PATH_MAX];
 
-	snprintf(path, sizeof(path), "%s/" PAIR_VM, side->dir);
+	snprintf(path, sizeof(path), "%s/%s", side->dir, side->vm);
 	if (mkdir(path, 0700))
 		return complain("mkdir %s", path);
 	strcat(path, "/ram");
@@ -193,7 +233,7 @@ int pair_remove_vm(struct side *side)
 	side->mem = NULL;
 	close(side->fd);
 	side->fd = -1;
-	snprintf(path, sizeof(path), "%s/" PAIR_VM "/ram", side->dir);
+	snprintf(path, sizeof(path), "%s/%s/ram", side->dir, side->vm);
 	if (unlink(path))
 		return complain("unlink %s", path);
 	*strrchr(path, '/') = '\0';
@@ -223,6 +263,9 @@ int pair_connect(struct pair *pair, unsigned int channels)
 	unsigned int i;
 	int listener;
 
+	/* The kernel connects by itself. */
+	if (pair->a.rdma)
+		return 0;
 	if (pair_enter(&pair->b))
 		return -1;
 	inet_pton(AF_INET, pair->b.address, &address.sin_addr);
@@ -250,10 +293,42 @@ int pair_connect(struct pair *pair, unsigned int channels)
 	return 0;
 }
 
+/* What stands for the connections: the number of attributes. */
+static unsigned int name_channels(const struct side *side,
+				  const struct plan *plan,
+				  struct nl_attr *attrs)
+{
+	static struct in_addr local, peer;
+	unsigned int n = 0, i;
+
+	if (!side->rdma) {
+		for (i = 0; i < plan->channels; i++)
+			attrs[n++] = (struct nl_attr)U32(MIGRATION_SOCKET,
+							 side->sockets[i]);
+		return n;
+	}
+	inet_pton(AF_INET, side->address, &local);
+	attrs[n++] = (struct nl_attr)U32(MIGRATION_TRANSPORT,
+					 VMIG_TRANSPORT_RDMA);
+	attrs[n++] = (struct nl_attr)U32(MIGRATION_CHANNELS, plan->channels);
+	attrs[n++] = (struct nl_attr)RAW(MIGRATION_LOCAL_ADDRESS, &local,
+					 sizeof(local));
+	attrs[n++] = (struct nl_attr)RAW(MIGRATION_SECRET, side->secret,
+					 SOFT_ROCE_SECRET_LEN);
+	if (side->role == VMIG_ROLE_SOURCE) {
+		inet_pton(AF_INET, side->rdma->address, &peer);
+		attrs[n++] = (struct nl_attr)RAW(MIGRATION_PEER_ADDRESS, &peer,
+						 sizeof(peer));
+		attrs[n++] = (struct nl_attr)U16(MIGRATION_PORT,
+						 side->rdma->port);
+	}
+	return n;
+}
+
 int side_new(struct side *side, const char *other, const struct plan *plan)
 {
 	struct nl_attr attrs[NL_ATTRS_MAX] = {
-		STR(MIGRATION_VM, PAIR_VM), STR(MIGRATION_NODE, other),
+		STR(MIGRATION_VM, side->vm), STR(MIGRATION_NODE, other),
 		U32(MIGRATION_ROLE, side->role),
 		RAW(MIGRATION_TOKEN, "0123456789abcdef", 16),
 	};
@@ -278,15 +353,17 @@ int side_new(struct side *side, const char *other, const struct plan *plan)
 						 plan->stop_limit);
 	if (plan->quick)
 		attrs[n++] = (struct nl_attr)FLAG(MIGRATION_QUICK);
-	for (i = 0; i < plan->channels; i++)
-		attrs[n++] = (struct nl_attr)U32(MIGRATION_SOCKET,
-						 side->sockets[i]);
-	if (nl_call(&side->agent, VMIG_CMD_MIGRATION_NEW, attrs, &side->message,
+	name_channels(side, plan, attrs + n);
+	if (nl_call(side->agent, VMIG_CMD_MIGRATION_NEW, attrs, &side->message,
 		    &side->result))
 		return complain("new on %s: %s", side->name, side->result.text);
 	side->id = nl_u32(&side->message, VMIG_A_MIGRATION_ID);
-	for (i = 0; i < plan->channels; i++)
+	for (i = 0; !side->rdma && i < plan->channels; i++)
 		close(side->sockets[i]);
+	if (side->rdma && side->role == VMIG_ROLE_DESTINATION) {
+		side->rdma->address = side->address;
+		side->rdma->port = nl_u16(&side->message, VMIG_A_MIGRATION_PORT);
+	}
 	return 0;
 }
 
@@ -302,7 +379,7 @@ int side_call(struct side *side, uint8_t cmd)
 {
 	const struct nl_attr attrs[] = { U32(MIGRATION_ID, side->id), {} };
 
-	return nl_call(&side->agent, cmd, attrs, NULL, &side->result);
+	return nl_call(side->agent, cmd, attrs, NULL, &side->result);
 }
 
 int side_stage(struct side *side, uint32_t stage)
@@ -311,7 +388,7 @@ int side_stage(struct side *side, uint32_t stage)
 		U32(MIGRATION_ID, side->id), U32(MIGRATION_STAGE, stage), {}
 	};
 
-	return nl_call(&side->agent, VMIG_CMD_MIGRATION_STAGE, attrs, NULL,
+	return nl_call(side->agent, VMIG_CMD_MIGRATION_STAGE, attrs, NULL,
 		       &side->result);
 }
 

@@ -2,6 +2,10 @@
 /*
  * Two nodes on one machine: two network namespaces joined by a cable, each with
  * its vmigfs, its agent, and a listener of what is told.
+ *
+ * With VMIG_RDMA in the environment they move over RDMA, and have no cable to
+ * disturb: soft-RoCE knows the initial namespace only, so that both are there,
+ * two addresses of one device, two VMs and one agent.
  */
 #ifndef VMIG_T1_PAIR_H
 #define VMIG_T1_PAIR_H
@@ -17,9 +21,12 @@
 
 /**
  * struct side - a node
+ * @vm: name of its VM
  * @address: of its end of the cable
  * @netns: its namespace
  * @agent: registered as its agent; @events is told of its migrations
+ * @rdma: where the destination listens, or NULL without RDMA
+ * @secret: that joins the channels, with RDMA
  * @fd, @mem: the region `ram` of its VM, @size bytes
  * @id: of its migration
  * @sockets: the channels, until they are handed over
@@ -27,10 +34,13 @@
  */
 struct side {
 	const char *name;
+	const char *vm;
 	const char *address;
 	int netns;
-	struct nl agent;
+	struct nl *agent;
 	struct nl events;
+	struct pair_rdma *rdma;
+	const char *secret;
 	char dir[32];
 	int fd;
 	unsigned char *mem;
@@ -42,9 +52,16 @@ struct side {
 	struct nl_result result;
 };
 
+struct pair_rdma {
+	const char *address;
+	uint16_t port;
+};
+
 struct pair {
 	struct side a;	/* moves its VM to b */
 	struct side b;
+	struct nl agents[2];
+	struct pair_rdma rdma;
 };
 
 /* How a migration is to be; 0 is the default. */

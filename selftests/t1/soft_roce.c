@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: GPL-2.0
+/* An RDMA device in software. */
+#include <stdio.h>
+#include <stdlib.h>
+#include "soft_roce.h"
+
+/* selftests/lab/soft-roce has the recipe. VMIG_TOP is the runner's. */
+static int run(const char *arguments)
+{
+	char line[256];
+
+	snprintf(line, sizeof(line),
+		 "${VMIG_TOP:-../../..}/selftests/lab/soft-roce %s 1>&2",
+		 arguments);
+	return system(line) ? -1 : 0;
+}
+
+int soft_roce_up(void)
+{
+	return run("up vmig-roce " SOFT_ROCE_A "/24 " SOFT_ROCE_B "/24");
+}
+
+int soft_roce_down(void)
+{
+	return run("down vmig-roce");
+}
+
+int soft_roce_unplug(void)
+{
+	return run("unplug");
+}
+
+int soft_roce_unload(void)
+{
+	return run("unload");
+}
