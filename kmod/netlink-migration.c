@@ -268,6 +268,7 @@ static int new_migration(struct genl_info *info)
 	struct vmig_migration_params p = {};
 	struct sk_buff *msg;
 	void *hdr;
+	u16 port;
 	u32 id;
 	int err;
 
@@ -275,10 +276,11 @@ static int new_migration(struct genl_info *info)
 	      vmig_netlink_params_read(info, &p);
 	if (err)
 		return err;
-	msg = genlmsg_new(nla_total_size(sizeof(id)), GFP_KERNEL);
-	if (!msg)
-		return -ENOMEM;
-	err = vmig_migration_new(net, &p, &id, info->extack);
+	msg = genlmsg_new(nla_total_size(sizeof(id)) +
+			  nla_total_size(sizeof(port)), GFP_KERNEL);
+	err = msg ? vmig_migration_new(net, &p, &id, &port, info->extack) :
+		    -ENOMEM;
+	memzero_explicit(p.secret, sizeof(p.secret));
 	if (err) {
 		nlmsg_free(msg);
 		return vmig_netlink_blame(info, err == -EPROTONOSUPPORT ?
@@ -288,7 +290,8 @@ static int new_migration(struct genl_info *info)
 	atomic_inc(&migrations_seq);
 	hdr = genlmsg_put(msg, info->snd_portid, info->snd_seq, &vmig_nl_family,
 			  0, VMIG_CMD_MIGRATION_NEW);
-	if (!hdr || nla_put_u32(msg, VMIG_A_MIGRATION_ID, id)) {
+	if (!hdr || nla_put_u32(msg, VMIG_A_MIGRATION_ID, id) ||
+	    (port && nla_put_u16(msg, VMIG_A_MIGRATION_PORT, port))) {
 		nlmsg_free(msg);
 		err = -EMSGSIZE;
 	} else {

@@ -47,10 +47,15 @@ static int lost(struct vmig_channel *ch, int err)
 {
 	struct vmig_migration *m = ch->m;
 	const char *node = m->info.node;
+	struct vmig_link *link = ch->link;
+	char text[256];
 
 	if (err == -ECANCELED)
 		return err;
 	wait_event_idle_timeout(m->wait, READ_ONCE(m->ending), REASON_GRACE);
+	if (link->ops->explain &&
+	    link->ops->explain(link, err, node, ch->index, text, sizeof(text)))
+		return vmig_channel_fail(ch, err, "%s", text);
 	switch (err) {
 	case -ENODATA:
 		return vmig_channel_fail(ch, -ECONNRESET,
@@ -62,24 +67,12 @@ static int lost(struct vmig_channel *ch, int err)
 	case -ETIMEDOUT:
 		return vmig_channel_fail(ch, err,
 			"Node %s was silent for %u seconds on channel %u",
-			node, ch->tcp.patience, ch->index);
+			node, link->patience, ch->index);
 	case -ETIME:
 		return vmig_channel_fail(ch, err,
 			"Node %s took longer than %u seconds for a frame on channel %u",
-			node, ch->tcp.limit, ch->index);
-	case -EKEYEXPIRED:
-		return vmig_channel_fail(ch, err,
-			"Channel %u has sent as many records as one TLS key may protect: migrate with more channels",
-			ch->index);
-	case -EBADMSG:
-		return vmig_channel_fail(ch, err,
-			"What came from node %s on channel %u does not decrypt: it was changed on its way, or forged",
-			node, ch->index);
+			node, link->limit, ch->index);
 	default:
-		if (ch->tcp.tls && err == -EIO)
-			return vmig_channel_fail(ch, err,
-				"Node %s sent a TLS alert on channel %u, which is not what it has to say",
-				node, ch->index);
 		return vmig_channel_fail(ch, err,
 			"The connection to node %s broke on channel %u (error %d)",
 			node, ch->index, -err);
@@ -92,7 +85,7 @@ static int take_abort(struct vmig_channel *ch, const struct vmig_frame *frame)
 	unsigned int i;
 	int err;
 
-	err = vmig_tcp_recv(&ch->tcp, text, frame->len);
+	err = ch->link->ops->recv(ch->link, text, frame->len);
 	if (err)
 		return lost(ch, err);
 	for (i = 0; i < frame->len; i++) {
@@ -112,23 +105,23 @@ static int take_abort(struct vmig_channel *ch, const struct vmig_frame *frame)
 
 static void seek_abort(struct vmig_channel *ch)
 {
-	const u64 most = ch->tcp.received + LAST_WORDS_BYTES;
+	const u64 most = ch->link->received + LAST_WORDS_BYTES;
 	const unsigned long end = jiffies + LAST_WORDS_MAX;
 	struct vmig_frame frame = { .len = 0 };
 	struct vmig_wire_header header;
 	char why[VMIG_WIRE_WHY_MAX];
 	size_t len;
 
-	while (ch->tcp.received < most && time_before(jiffies, end)) {
+	while (ch->link->received < most && time_before(jiffies, end)) {
 		if (frame.len) {
 			len = min_t(size_t, frame.len,
 				    sizeof(ch->scratch->table));
-			if (vmig_tcp_recv(&ch->tcp, ch->scratch->table, len))
+			if (ch->link->ops->recv(ch->link, ch->scratch->table, len))
 				return;
 			frame.len -= len;
 			continue;
 		}
-		if (vmig_tcp_recv(&ch->tcp, &header, sizeof(header)) ||
+		if (ch->link->ops->recv(ch->link, &header, sizeof(header)) ||
 		    vmig_wire_decode(&header, &frame, why, sizeof(why)))
 			return;
 		if (frame.type == VMIG_P_ABORT &&
@@ -146,13 +139,14 @@ static void seek_abort(struct vmig_channel *ch)
  */
 static void hear_last_words(struct vmig_channel *ch)
 {
-	const unsigned int patience = ch->tcp.patience, limit = ch->tcp.limit;
+	struct vmig_link *link = ch->link;
+	const unsigned int patience = link->patience, limit = link->limit;
 
-	ch->tcp.patience = 1;
-	ch->tcp.limit = 1;
+	link->patience = 1;
+	link->limit = 1;
 	seek_abort(ch);
-	ch->tcp.patience = patience;
-	ch->tcp.limit = limit;
+	link->patience = patience;
+	link->limit = limit;
 }
 
 static int lost_sending(struct vmig_channel *ch, int err)
@@ -160,6 +154,27 @@ static int lost_sending(struct vmig_channel *ch, int err)
 	if (err != -ECANCELED && err != -ETIMEDOUT && err != -ETIME)
 		hear_last_words(ch);
 	return lost(ch, err == -EPIPE ? -ENODATA : err);
+}
+
+/**
+ * vmig_channel_open() - Wait until the channel is connected.
+ * @ch: the channel
+ *
+ * The first call of its thread.
+ */
+int vmig_channel_open(struct vmig_channel *ch)
+{
+	struct vmig_migration *m = ch->m;
+	struct vmig_link *link = ch->link;
+	int err;
+
+	err = link->ops->open ? link->ops->open(link) : 0;
+	if (err)
+		return lost(ch, err);
+	mutex_lock(&m->lock);
+	m->opened++;
+	mutex_unlock(&m->lock);
+	return 0;
 }
 
 /**
@@ -173,20 +188,21 @@ static int lost_sending(struct vmig_channel *ch, int err)
 int vmig_channel_send(struct vmig_channel *ch, struct vmig_frame *frame,
 		      const void *payload, bool more)
 {
+	struct vmig_link *link = ch->link;
 	struct vmig_wire_header header;
 	size_t len = frame->len;
 	int err;
 
 	if (frame->type == VMIG_P_CHUNK)
 		len = frame->count * sizeof(struct vmig_wire_run);
-	err = vmig_tcp_check_key(&ch->tcp);
+	err = link->ops->check ? link->ops->check(link) : 0;
 	if (err)
 		return lost(ch, err);
 	frame->seq = ch->tx_seq++;
 	vmig_wire_encode(frame, &header);
 	ch->torn = true;
-	err = vmig_tcp_send(&ch->tcp, &header, sizeof(header), payload, len,
-			    more);
+	err = link->ops->send(link, &header, sizeof(header), payload, len,
+			      more);
 	if (err)
 		return lost_sending(ch, err);
 	ch->torn = len < frame->len;
@@ -198,10 +214,11 @@ int vmig_channel_send(struct vmig_channel *ch, struct vmig_frame *frame,
 int vmig_channel_send_pages(struct vmig_channel *ch, size_t len)
 {
 	struct vmig_scratch *scratch = ch->scratch;
+	struct vmig_link *link = ch->link;
 	int err;
 
-	err = vmig_tcp_send_pages(&ch->tcp, scratch->bvec, scratch->nbvecs,
-				  len, true);
+	err = link->ops->send_pages(link, scratch->bvec, scratch->nbvecs, len,
+				    true);
 	if (err)
 		return lost_sending(ch, err);
 	ch->torn = false;
@@ -249,7 +266,7 @@ int vmig_channel_recv(struct vmig_channel *ch, u32 allowed,
 	char why[VMIG_WIRE_WHY_MAX];
 	int err;
 
-	err = vmig_tcp_recv(&ch->tcp, &header, sizeof(header));
+	err = ch->link->ops->recv(ch->link, &header, sizeof(header));
 	if (err)
 		return lost(ch, err);
 	err = vmig_wire_decode(&header, frame, why, sizeof(why)) ?:
@@ -263,7 +280,7 @@ int vmig_channel_recv(struct vmig_channel *ch, u32 allowed,
 
 int vmig_channel_recv_payload(struct vmig_channel *ch, void *buf, size_t len)
 {
-	int err = vmig_tcp_recv(&ch->tcp, buf, len);
+	int err = ch->link->ops->recv(ch->link, buf, len);
 
 	/* The header has come: the peer closed in the middle of a frame. */
 	return err ? lost(ch, err == -ENODATA ? -EPIPE : err) : 0;
@@ -273,9 +290,10 @@ int vmig_channel_recv_payload(struct vmig_channel *ch, void *buf, size_t len)
 int vmig_channel_recv_pages(struct vmig_channel *ch, size_t len)
 {
 	struct vmig_scratch *scratch = ch->scratch;
+	struct vmig_link *link = ch->link;
 	int err;
 
-	err = vmig_tcp_recv_pages(&ch->tcp, scratch->bvec, scratch->nbvecs, len);
+	err = link->ops->recv_pages(link, scratch->bvec, scratch->nbvecs, len);
 	return err ? lost(ch, err == -ENODATA ? -EPIPE : err) : 0;
 }
 
@@ -306,7 +324,7 @@ void vmig_channel_farewell(struct vmig_channel *ch)
 		len = sizeof(bye.header) + frame.len;
 	}
 	mutex_unlock(&m->lock);
-	vmig_tcp_farewell(&ch->tcp, &bye, len);
+	ch->link->ops->farewell(ch->link, &bye, len);
 }
 
 /**

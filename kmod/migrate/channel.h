@@ -16,7 +16,7 @@
 #include "migrate/digest.h"
 #include "migrate/runs.h"
 #include "migrate/wire.h"
-#include "transport/tcp.h"
+#include "transport/link.h"
 
 struct folio;
 struct task_struct;
@@ -51,7 +51,7 @@ struct vmig_scratch {
  * @paced_until: source: when the bandwidth limit lets the next chunk go
  * @m: the migration
  * @index: of the page within the region
- * @tcp: the connection
+ * @link: the connection; owned
  * @tx_seq: number of the next frame to send
  * @rx_seq: number of the next frame to receive
  * @digest: filled in on success
@@ -74,7 +74,7 @@ struct vmig_channel {
 	struct vmig_migration *m;
 	unsigned int index;
 	struct task_struct *task;
-	struct vmig_tcp tcp;
+	struct vmig_link *link;
 
 	u32 tx_seq;
 	u32 rx_seq;
@@ -100,6 +100,7 @@ struct vmig_channel {
 	struct vmig_scratch *scratch;
 };
 
+int vmig_channel_open(struct vmig_channel *ch);
 int vmig_channel_send(struct vmig_channel *ch, struct vmig_frame *frame,
 		      const void *payload, bool more);
 int vmig_channel_send_pages(struct vmig_channel *ch, size_t len);

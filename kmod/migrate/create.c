@@ -10,6 +10,7 @@
 
 #include "compat/compat.h"
 #include "migrate/engine.h"
+#include "transport/tcp.h"
 #include "transport/transport.h"
 
 static bool channel_stops(void *channel)
@@ -24,58 +25,104 @@ static void detach_channels(struct vmig_migration *m)
 	unsigned int i;
 
 	for (i = 0; i < m->nchannels; i++) {
-		vmig_tcp_detach(&m->channels[i].tcp);
+		struct vmig_link *link = m->channels[i].link;
+
+		link->ops->detach(link);
 		kvfree(m->channels[i].scratch);
 	}
 	kvfree(m->channels);
+	if (m->session)
+		vmig_transport_close(m->session);
+}
+
+/* Before there are threads nobody else can tell. */
+static void fail_migration(void *migration, int err, const char *why)
+{
+	vmig_end_begin(migration, VMIG_STATE_FAILED, -err, false, "%s", why);
+}
+
+/* What another transport than TCP needs before there are channels. */
+static int open_session(struct vmig_migration *m,
+			const struct vmig_migration_params *p,
+			struct netlink_ext_ack *extack)
+{
+	const struct vmig_transport_params params = {
+		.net = m->net,
+		.role = p->role,
+		.channels = p->channels,
+		.local = &p->local,
+		.peer = &p->peer,
+		.port = p->port,
+		.secret = p->secret,
+		.fail = fail_migration,
+		.arg = m,
+	};
+	struct vmig_session *session;
+
+	if (p->transport == VMIG_TRANSPORT_TCP)
+		return 0;
+	session = vmig_transport_open(p->transport, &params, extack);
+	if (IS_ERR(session))
+		return PTR_ERR(session);
+	m->session = session;
+	m->info.port = session->port;
+	strscpy(m->info.device, session->device, sizeof(m->info.device));
+	return 0;
+}
+
+static int attach_channel(struct vmig_channel *ch,
+			  const struct vmig_migration_params *p,
+			  struct netlink_ext_ack *extack)
+{
+	struct vmig_session *session = ch->m->session;
+
+	ch->scratch = kvzalloc(sizeof(*ch->scratch), GFP_KERNEL);
+	if (!ch->scratch)
+		return -ENOMEM;
+	if (session)
+		ch->link = session->ops->attach(session, ch->index,
+						channel_stops, ch);
+	else
+		ch->link = vmig_tcp_attach(ch->m->net, p->fds[ch->index],
+					   channel_stops, ch, extack);
+	if (!IS_ERR(ch->link))
+		return 0;
+	if (!session)
+		NL_SET_BAD_ATTR(extack, p->fd_attrs[ch->index]);
+	kvfree(ch->scratch);
+	return PTR_ERR(ch->link);
 }
 
 static int attach_channels(struct vmig_migration *m,
 			   const struct vmig_migration_params *p,
 			   struct netlink_ext_ack *extack)
 {
-	const struct vmig_transport_ops *ops;
 	int err;
 
-	if (p->transport != VMIG_TRANSPORT_TCP) {
-		ops = vmig_transport_get(p->transport, extack);
-		if (IS_ERR(ops))
-			return PTR_ERR(ops);
-		vmig_transport_put(ops);
-		return -EPROTONOSUPPORT;
-	}
-	if (!p->nfds || p->nfds > VMIG_CHANNELS_MAX) {
-		NL_SET_ERR_MSG_FMT(extack, "A migration has 1 to %u sockets, not %u",
-				   VMIG_CHANNELS_MAX, p->nfds);
+	if (!p->channels || p->channels > VMIG_CHANNELS_MAX) {
+		NL_SET_ERR_MSG_FMT(extack, "A migration has 1 to %u channels, not %u",
+				   VMIG_CHANNELS_MAX, p->channels);
 		return -EINVAL;
 	}
-	m->channels = kvcalloc(p->nfds, sizeof(*m->channels), GFP_KERNEL);
+	err = open_session(m, p, extack);
+	if (err)
+		return err;
+	m->channels = kvcalloc(p->channels, sizeof(*m->channels), GFP_KERNEL);
 	if (!m->channels)
-		return -ENOMEM;
-	for (; m->nchannels < p->nfds; m->nchannels++) {
+		err = -ENOMEM;
+	while (!err && m->nchannels < p->channels) {
 		struct vmig_channel *ch = &m->channels[m->nchannels];
 
 		ch->m = m;
 		ch->index = m->nchannels;
 		ch->seen_chunk = ch->index;
 		ch->last_tx = jiffies;
-		ch->scratch = kvzalloc(sizeof(*ch->scratch), GFP_KERNEL);
-		if (!ch->scratch) {
-			err = -ENOMEM;
-			goto err_detach;
-		}
-		err = vmig_tcp_attach(&ch->tcp, m->net, p->fds[ch->index],
-				      channel_stops, ch, extack);
-		if (err) {
-			NL_SET_BAD_ATTR(extack, p->fd_attrs[ch->index]);
-			kvfree(ch->scratch);
-			goto err_detach;
-		}
+		err = attach_channel(ch, p, extack);
+		if (!err)
+			m->nchannels++;
 	}
-	return 0;
-
-err_detach:
-	detach_channels(m);
+	if (err)
+		detach_channels(m);
 	return err;
 }
 
@@ -115,7 +162,6 @@ static struct vmig_migration *alloc_migration(struct net *net,
 	m->info.transport = p->transport;
 	m->info.local = p->local;
 	m->info.peer = p->peer;
-	m->info.port = p->port;
 	m->info.verify = p->verify;
 	m->info.quick = p->quick;
 	m->info.bandwidth = p->bandwidth;
@@ -132,16 +178,17 @@ static struct vmig_migration *alloc_migration(struct net *net,
  * @net: the node
  * @p: what is asked for
  * @id: filled in on success
+ * @port: filled in with where the destination listens, 0 with sockets
  * @extack: filled in on every failure a caller can cause
  *
  * Context: Process context of the task that owns the sockets. May sleep.
  * Return: 0, and exactly one notification of its end will come; -ENOENT if
  * there is no such VM, -EPROTONOSUPPORT without the transport's module, -EBUSY
  * if the VM is claimed or a socket is taken, -ENODATA if it has no memory,
- * -EINVAL, -ENOMEM, or what vmig_tcp_attach() returns.
+ * -EINVAL, -ENOMEM, or what vmig_tcp_attach() or vmig_transport_open() return.
  */
 int vmig_migration_new(struct net *net, const struct vmig_migration_params *p,
-		       u32 *id, struct netlink_ext_ack *extack)
+		       u32 *id, u16 *port, struct netlink_ext_ack *extack)
 {
 	struct vmig_migration *m;
 	int err;
@@ -169,6 +216,7 @@ int vmig_migration_new(struct net *net, const struct vmig_migration_params *p,
 
 	__module_get(THIS_MODULE);
 	*id = m->info.id;
+	*port = m->info.port;
 	mutex_lock(&m->lock);
 	vmig_migration_enter_stage(m, VMIG_STAGE_SETUP);
 	vmig_end_prepare(m);

@@ -14,6 +14,7 @@
 
 #include "compat/compat.h"
 #include "migrate/engine.h"
+#include "transport/transport.h"
 
 #define TICK	(1 * HZ)
 
@@ -91,7 +92,7 @@ static void join_threads(struct vmig_migration *m)
 }
 
 /*
- * Give back the sockets, the VM and what was allocated. No thread is left, and
+ * Give back the connections, the VM and what was allocated. No thread is left, and
  * nobody else looks at the channels but under m->lock.
  */
 static void give_back(struct vmig_migration *m)
@@ -102,16 +103,22 @@ static void give_back(struct vmig_migration *m)
 
 	mutex_lock(&m->lock);
 	vmig_stats_refresh(m);
+	m->info.unconnected = m->session && m->opened < nchannels &&
+			      m->end_state == VMIG_STATE_FAILED;
 	m->channels = NULL;
 	m->nchannels = 0;
 	mutex_unlock(&m->lock);
 
 	for (i = 0; i < nchannels; i++) {
-		vmig_tcp_close(&channels[i].tcp, reset);
-		vmig_tcp_detach(&channels[i].tcp);
+		struct vmig_link *link = channels[i].link;
+
+		link->ops->close(link, reset);
+		link->ops->detach(link);
 		kvfree(channels[i].scratch);
 	}
 	kvfree(channels);
+	if (m->session)
+		vmig_transport_close(m->session);
 	if (m->tracking) {
 		vmig_throttle_set(m->vm, 0);
 		vmig_track_stop(m->vm, m->end_state != VMIG_STATE_DONE);
@@ -162,7 +169,8 @@ void vmig_end_prepare(struct vmig_migration *m)
 	unsigned int i;
 
 	for (i = 0; i < m->nchannels; i++)
-		vmig_tcp_begin(&m->channels[i].tcp);
+		if (m->channels[i].link->ops->begin)
+			m->channels[i].link->ops->begin(m->channels[i].link);
 	INIT_WORK(&m->end_work, end_migration);
 	INIT_DELAYED_WORK(&m->tick, tick);
 	queue_delayed_work(end_queue, &m->tick, TICK);

@@ -2,11 +2,12 @@
 /*
  * What the files of this folder share about a migration; others see migration.h.
  *
- * Life of a migration: vmig_migration_new() claims the VM and takes the sockets;
- * vmig_migration_start() starts a thread a channel. The first to call
- * vmig_end_begin() decides how it ends; @end_work then joins the threads,
- * gives everything back, and only then lets the terminal state be seen. What
- * stays is a record without any reference, until 64 newer ones have ended.
+ * Life of a migration: vmig_migration_new() claims the VM and takes the sockets,
+ * or opens the session of another transport; vmig_migration_start() starts a
+ * thread a channel. The first to call vmig_end_begin() decides how it ends;
+ * @end_work then joins the threads, gives everything back, and only then lets
+ * the terminal state be seen. What stays is a record without any reference,
+ * until 64 newer ones have ended.
  *
  * Lock order: node->lock, m->lock, then those of memory.h. The threads are
  * joined without any lock.
@@ -42,6 +43,9 @@
  * @vm: claimed from creation to the end; fixed meanwhile
  * @channels: @nchannels of them, until the end; the array is fixed meanwhile
  * @region_pages: fixed
+ * @session: what the channels have in common with another transport than TCP,
+ *	else NULL; owned until the end, fixed
+ * @opened: channels that are connected
  * @greeted: channels that shook hands
  * @acked: channels whose final pass is acknowledged
  * @nchannels: fixed until the end
@@ -79,6 +83,8 @@ struct vmig_migration {
 	unsigned int nchannels;
 	u64 region_pages[VMIG_REGIONS_MAX];
 	bool tracking;
+	struct vmig_session *session;
+	unsigned int opened;
 	unsigned int greeted;
 	unsigned int acked;
 

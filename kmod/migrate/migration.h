@@ -124,7 +124,7 @@ int vmig_migration_init(void);
 void vmig_migration_exit(void);
 
 int vmig_migration_new(struct net *net, const struct vmig_migration_params *p,
-		       u32 *id, struct netlink_ext_ack *extack);
+		       u32 *id, u16 *port, struct netlink_ext_ack *extack);
 int vmig_migration_start(struct net *net, u32 id, struct netlink_ext_ack *extack);
 int vmig_migration_stop_copy(struct net *net, u32 id, struct netlink_ext_ack *extack);
 int vmig_migration_stage(struct net *net, u32 id, enum vmig_stage stage,

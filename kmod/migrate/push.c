@@ -359,9 +359,9 @@ static long push_region(struct vmig_channel *ch, unsigned int r)
 			return err;
 		if (chunk == ULONG_MAX)
 			break;
-		sent = ch->tcp.sent;
+		sent = ch->link->sent;
 		err = push_chunk(ch, r, chunk) ?:
-		      pace(ch, ch->tcp.sent - sent);
+		      pace(ch, ch->link->sent - sent);
 		if (err)
 			return err;
 		visited++;
@@ -536,7 +536,7 @@ int vmig_push_thread(void *channel)
 	struct vmig_migration *m = ch->m;
 	int err;
 
-	err = greet(ch);
+	err = vmig_channel_open(ch) ?: greet(ch);
 	while (!err && !stop_copy(ch))
 		err = push_round(ch);
 	if (!err)

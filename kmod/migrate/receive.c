@@ -71,12 +71,13 @@ static int recv_hello(struct vmig_channel *ch)
 	struct vmig_hello hello;
 	int err;
 
-	ch->tcp.patience = HELLO_PATIENCE;
-	err = vmig_channel_recv(ch, BIT(VMIG_P_HELLO), &frame) ?:
+	ch->link->patience = HELLO_PATIENCE;
+	err = vmig_channel_open(ch) ?:
+	      vmig_channel_recv(ch, BIT(VMIG_P_HELLO), &frame) ?:
 	      vmig_channel_recv_payload(ch, &raw, sizeof(raw));
 	if (err)
 		return err;
-	ch->tcp.patience = VMIG_TCP_SILENCE;
+	ch->link->patience = VMIG_LINK_SILENCE;
 	err = vmig_wire_decode_hello(&raw, &hello, why, sizeof(why));
 	if (err)
 		return vmig_channel_bad_frame(ch, why);

@@ -32,8 +32,8 @@ static u64 channels_wire(const struct vmig_migration *m)
 	unsigned int i;
 
 	for (i = 0; i < m->nchannels; i++)
-		wire += READ_ONCE(m->channels[i].tcp.sent) +
-			READ_ONCE(m->channels[i].tcp.received);
+		wire += READ_ONCE(m->channels[i].link->sent) +
+			READ_ONCE(m->channels[i].link->received);
 	return wire;
 }
 
@@ -210,9 +210,10 @@ static bool is_futile(struct vmig_migration *m)
 
 	for (i = 0; i < m->nchannels; i++) {
 		struct vmig_channel *ch = &m->channels[i];
+		struct vmig_link *link = ch->link;
 
 		round_us = max(round_us, ch->small_pass_us);
-		trip_us = max_t(u64, trip_us, vmig_tcp_round_trip_us(&ch->tcp));
+		trip_us = max_t(u64, trip_us, link->ops->round_trip_us(link));
 	}
 	round_us = max(round_us, trip_us);
 	if (round_us <= target_ms * USEC_PER_MSEC)

@@ -2,9 +2,9 @@
 /*
  * A channel's TCP connection.
  *
- * Lifetime: attach takes a reference of the file behind the caller's file
- * descriptor and marks the socket as taken in sk_user_data; detach drops both.
- * The caller's own descriptor is not needed after attach.
+ * Lifetime: vmig_tcp_attach() takes a reference of the file behind the caller's file
+ * descriptor and marks the socket as taken in sk_user_data;
+ * detach() drops both. The caller's own descriptor is not needed afterwards.
  *
  * Sending is not on the way of memory reclaim (guest memory is never written
  * back through it), so that allocations here may be ordinary ones.
@@ -13,6 +13,7 @@
 #include <linux/file.h>
 #include <linux/net.h>
 #include <linux/netlink.h>
+#include <linux/slab.h>
 #include <linux/socket.h>
 #include <linux/tcp.h>
 #include <linux/uio.h>
@@ -38,6 +39,32 @@
  * processor from everybody for 12 s.
  */
 #define TLS_PIECE	(128UL << 10)
+
+/**
+ * struct vmig_tcp - one end of a connection
+ * @link: the channel's view of it
+ * @sock: referenced by the file it belongs to
+ * @tls: the caller has set kernel TLS on it
+ * @leaving: @stop() was true when something was to be sent
+ * @leave_until: jiffies when nothing more is sent then
+ */
+struct vmig_tcp {
+	struct vmig_link link;
+	struct socket *sock;
+	bool tls;
+	bool leaving;
+	unsigned long leave_until;
+};
+
+static struct vmig_tcp *tcp_of(struct vmig_link *link)
+{
+	return container_of(link, struct vmig_tcp, link);
+}
+
+static bool is_stopped(const struct vmig_tcp *tcp)
+{
+	return tcp->link.stop(tcp->link.arg);
+}
 
 static int check_socket(struct vmig_tcp *tcp, struct net *net, u32 fd,
 			struct netlink_ext_ack *extack)
@@ -110,67 +137,21 @@ static void disown_socket(struct vmig_tcp *tcp)
 	write_unlock_bh(&sk->sk_callback_lock);
 }
 
-/**
- * vmig_tcp_attach() - Take over a connected socket of the calling task.
- * @tcp: the connection
- * @net: that it must be of
- * @fd: file descriptor of the calling task
- * @stop: asked while waiting, with @arg
- * @arg: passed to @stop
- * @extack: filled in on every failure a caller can cause
- *
- * Context: Process context of the task that owns @fd. May sleep.
- * Return: 0; -EBADF or -ENOTSOCK if @fd is no socket, -EPROTOTYPE if not TCP,
- * -EXDEV, -ENOTCONN, -ENOKEY, -EOPNOTSUPP or -EBUSY as the extack says.
- */
-int vmig_tcp_attach(struct vmig_tcp *tcp, struct net *net, u32 fd,
-		    bool (*stop)(void *arg), void *arg,
-		    struct netlink_ext_ack *extack)
-{
-	struct socket *sock;
-	int err = -EBADF;
-
-	sock = fd <= INT_MAX ? sockfd_lookup(fd, &err) : NULL;
-	if (!sock) {
-		NL_SET_ERR_MSG_FMT(extack,
-				   "File descriptor %u is not an open socket of the caller",
-				   fd);
-		return err;
-	}
-	*tcp = (struct vmig_tcp){
-		.sock = sock,
-		.stop = stop,
-		.arg = arg,
-		.patience = VMIG_TCP_SILENCE,
-		.limit = VMIG_TCP_FRAME_MAX,
-	};
-	err = check_socket(tcp, net, fd, extack);
-	if (err)
-		goto err_put;
-	err = own_socket(tcp, fd, extack);
-	if (err)
-		goto err_put;
-	return 0;
-
-err_put:
-	sockfd_put(sock);
-	tcp->sock = NULL;
-	return err;
-}
-
 /* Give the socket back, as it is. */
-void vmig_tcp_detach(struct vmig_tcp *tcp)
+static void detach(struct vmig_link *link)
 {
+	struct vmig_tcp *tcp = tcp_of(link);
+
 	disown_socket(tcp);
 	sockfd_put(tcp->sock);
-	tcp->sock = NULL;
+	kfree(tcp);
 }
 
 /* Make the socket fit for what follows; until here it is as it came. */
-void vmig_tcp_begin(struct vmig_tcp *tcp)
+static void begin(struct vmig_link *link)
 {
-	const long slice = msecs_to_jiffies(VMIG_TCP_SLICE_MS);
-	struct sock *sk = tcp->sock->sk;
+	const long slice = msecs_to_jiffies(VMIG_LINK_SLICE_MS);
+	struct sock *sk = tcp_of(link)->sock->sk;
 
 	lock_sock(sk);
 	sk->sk_rcvtimeo = slice;
@@ -179,15 +160,10 @@ void vmig_tcp_begin(struct vmig_tcp *tcp)
 	tcp_sock_set_nodelay(sk);
 }
 
-/**
- * vmig_tcp_round_trip_us() - The shortest round trip of the last minutes.
- * @tcp: the connection
- *
- * Return: it in microseconds, 0 if it is not known.
- */
-u32 vmig_tcp_round_trip_us(const struct vmig_tcp *tcp)
+/* The shortest of the last minutes. */
+static u32 round_trip_us(struct vmig_link *link)
 {
-	u32 us = tcp_min_rtt(tcp_sk(tcp->sock->sk));
+	u32 us = tcp_min_rtt(tcp_sk(tcp_of(link)->sock->sk));
 
 	return us == ~0U ? 0 : us;
 }
@@ -269,44 +245,27 @@ static int judge_send(struct vmig_tcp *tcp, ssize_t ret, struct patience *p)
 
 	if (ret < 0 && !is_pause(ret))
 		return ret;
-	if (!p->last && tcp->stop(tcp->arg))
+	if (!p->last && is_stopped(tcp))
 		be_patient_at_last(p, tcp);
 	err = ask_patience(p, sk);
 	if (err)
 		return p->last ? -ECANCELED : err;
 	/* kthread_stop() is a signal to TCP: it would not wait for room. */
 	if (p->last && ret < 0)
-		schedule_timeout_idle(msecs_to_jiffies(VMIG_TCP_SLICE_MS));
+		schedule_timeout_idle(msecs_to_jiffies(VMIG_LINK_SLICE_MS));
 	return 0;
 }
 
-/**
- * vmig_tcp_check_key() - May another frame be sent?
- * @tcp: the connection
- *
- * Return: 0, or -EKEYEXPIRED if the TLS key may protect no more than a farewell.
- */
-int vmig_tcp_check_key(const struct vmig_tcp *tcp)
+/* Return: 0, or -EKEYEXPIRED if the TLS key may protect no more than a farewell. */
+static int check_key(struct vmig_link *link)
 {
+	const struct vmig_tcp *tcp = tcp_of(link);
+
 	return tcp->tls && vmig_tls_is_spent(tcp->sock->sk) ? -EKEYEXPIRED : 0;
 }
 
-/**
- * vmig_tcp_send() - Send a header and a body, either of which may be empty.
- * @tcp: the connection
- * @head: sent first
- * @head_len: its bytes
- * @body: sent behind it
- * @body_len: its bytes
- * @more: pages or another frame follow at once
- *
- * Return: 0 when all was taken over by TCP, even if stopped meanwhile;
- * -ECANCELED if stopped and the peer did not take the rest, -ETIMEDOUT if it
- * took nothing for @tcp's patience, -ETIME if it took all too slowly, or TCP's
- * error. After an error part of it may have been sent.
- */
-int vmig_tcp_send(struct vmig_tcp *tcp, const void *head, size_t head_len,
-		  const void *body, size_t body_len, bool more)
+static int send_bytes(struct vmig_link *link, const void *head, size_t head_len,
+		      const void *body, size_t body_len, bool more)
 {
 	struct kvec vec[2] = {
 		{ .iov_base = (void *)head, .iov_len = head_len },
@@ -315,11 +274,12 @@ int vmig_tcp_send(struct vmig_tcp *tcp, const void *head, size_t head_len,
 	struct msghdr msg = {
 		.msg_flags = MSG_NOSIGNAL | (more ? MSG_MORE : 0),
 	};
+	struct vmig_tcp *tcp = tcp_of(link);
 	struct patience patience = {};
 	ssize_t ret;
 	int err;
 
-	be_patient(&patience, tcp->sock->sk, tcp->patience * HZ, tcp->limit * HZ);
+	be_patient(&patience, tcp->sock->sk, tcp->link.patience * HZ, tcp->link.limit * HZ);
 	iov_iter_kvec(&msg.msg_iter, ITER_SOURCE, vec, 2, head_len + body_len);
 	while (msg_data_left(&msg)) {
 		err = check_open(tcp);
@@ -327,7 +287,7 @@ int vmig_tcp_send(struct vmig_tcp *tcp, const void *head, size_t head_len,
 			return err;
 		ret = sock_sendmsg(tcp->sock, &msg);
 		if (ret > 0)
-			WRITE_ONCE(tcp->sent, tcp->sent + ret);
+			WRITE_ONCE(tcp->link.sent, tcp->link.sent + ret);
 		/* What is sent is sent: a frame is whole, then stop counts. */
 		if (!msg_data_left(&msg))
 			break;
@@ -353,30 +313,18 @@ static void end_piece(struct iov_iter *iter, size_t left, size_t piece)
 	iov_iter_reexpand(iter, left - (piece - iov_iter_count(iter)));
 }
 
-/**
- * vmig_tcp_send_pages() - Send pages by reference.
- * @tcp: the connection
- * @pages: what to send
- * @nr: how many of @pages
- * @len: bytes in all
- * @more: something follows at once
- *
- * Their contents are read when they leave, and again when they are repeated:
- * a page that changes meanwhile must be sent again by the caller.
- *
- * Return: as vmig_tcp_send().
- */
-int vmig_tcp_send_pages(struct vmig_tcp *tcp, const struct bio_vec *pages,
-			unsigned int nr, size_t len, bool more)
+static int send_pages(struct vmig_link *link, const struct bio_vec *pages,
+		      unsigned int nr, size_t len, bool more)
 {
 	int flags = MSG_NOSIGNAL | (more ? MSG_MORE : 0);
+	struct vmig_tcp *tcp = tcp_of(link);
 	struct patience patience = {};
 	struct iov_iter iter;
 	size_t left, piece;
 	ssize_t ret;
 	int err;
 
-	be_patient(&patience, tcp->sock->sk, tcp->patience * HZ, tcp->limit * HZ);
+	be_patient(&patience, tcp->sock->sk, tcp->link.patience * HZ, tcp->link.limit * HZ);
 	iov_iter_bvec(&iter, ITER_SOURCE, pages, nr, len);
 	while (iov_iter_count(&iter)) {
 		err = check_open(tcp);
@@ -388,7 +336,7 @@ int vmig_tcp_send_pages(struct vmig_tcp *tcp, const struct bio_vec *pages,
 					    flags | MSG_MORE : flags);
 		end_piece(&iter, left, piece);
 		if (ret > 0)
-			WRITE_ONCE(tcp->sent, tcp->sent + ret);
+			WRITE_ONCE(tcp->link.sent, tcp->link.sent + ret);
 		if (!iov_iter_count(&iter))
 			break;
 		err = judge_send(tcp, ret, &patience);
@@ -406,27 +354,27 @@ int vmig_tcp_send_pages(struct vmig_tcp *tcp, const struct bio_vec *pages,
 static int judge_recv(struct vmig_tcp *tcp, ssize_t ret, unsigned long *since,
 		      unsigned long end)
 {
-	if (tcp->stop(tcp->arg))
+	if (is_stopped(tcp))
 		return -ECANCELED;
 	if (ret < 0 && !is_pause(ret))
 		return ret;
 	if (ret > 0)
 		*since = jiffies;
-	if (time_after(jiffies, *since + tcp->patience * HZ))
+	if (time_after(jiffies, *since + tcp->link.patience * HZ))
 		return -ETIMEDOUT;
 	return time_after(jiffies, end) ? -ETIME : 0;
 }
 
 static int recv_all(struct vmig_tcp *tcp, struct msghdr *msg)
 {
-	const unsigned long end = jiffies + tcp->limit * HZ;
+	const unsigned long end = jiffies + tcp->link.limit * HZ;
 	size_t want = msg_data_left(msg), left, piece;
 	unsigned long since = jiffies;
 	ssize_t ret;
 	int err;
 
 	/* A peer whose bytes are always here already never makes this wait. */
-	if (tcp->stop(tcp->arg))
+	if (is_stopped(tcp))
 		return -ECANCELED;
 	while (msg_data_left(msg)) {
 		left = msg_data_left(msg);
@@ -434,8 +382,8 @@ static int recv_all(struct vmig_tcp *tcp, struct msghdr *msg)
 		ret = sock_recvmsg(tcp->sock, msg, MSG_WAITALL);
 		end_piece(&msg->msg_iter, left, piece);
 		if (ret > 0)
-			WRITE_ONCE(tcp->received, tcp->received + ret);
-		if (!ret && !tcp->stop(tcp->arg))
+			WRITE_ONCE(tcp->link.received, tcp->link.received + ret);
+		if (!ret && !is_stopped(tcp))
 			return msg_data_left(msg) == want ? -ENODATA : -EPIPE;
 		if (ret > 0 && !msg_data_left(msg))
 			break;
@@ -446,34 +394,26 @@ static int recv_all(struct vmig_tcp *tcp, struct msghdr *msg)
 	return 0;
 }
 
-/**
- * vmig_tcp_recv() - Receive exactly @len bytes.
- * @tcp: the connection
- * @buf: where to, or what
- * @len: bytes in all
- *
- * Return: 0; -ENODATA if the peer closed before the first byte, -EPIPE if after
- * it; -ECANCELED if stopped, -ETIMEDOUT if nothing came for @tcp's patience,
- * -ETIME if it came too slowly, with TLS -EBADMSG if it was tampered with and
- * -EIO if it is no data, or TCP's error.
+/*
+ * Errors of TCP's own are, with TLS, -EBADMSG if what came was tampered with
+ * and -EIO if it is no data.
  */
-int vmig_tcp_recv(struct vmig_tcp *tcp, void *buf, size_t len)
+static int recv_bytes(struct vmig_link *link, void *buf, size_t len)
 {
 	struct kvec vec = { .iov_base = buf, .iov_len = len };
 	struct msghdr msg = { .msg_flags = MSG_NOSIGNAL };
 
 	iov_iter_kvec(&msg.msg_iter, ITER_DEST, &vec, 1, len);
-	return recv_all(tcp, &msg);
+	return recv_all(tcp_of(link), &msg);
 }
 
-/* Receive straight into pages. Return: as vmig_tcp_recv(). */
-int vmig_tcp_recv_pages(struct vmig_tcp *tcp, const struct bio_vec *pages,
-			unsigned int nr, size_t len)
+static int recv_pages(struct vmig_link *link, const struct bio_vec *pages,
+		      unsigned int nr, size_t len)
 {
 	struct msghdr msg = { .msg_flags = MSG_NOSIGNAL };
 
 	iov_iter_bvec(&msg.msg_iter, ITER_DEST, pages, nr, len);
-	return recv_all(tcp, &msg);
+	return recv_all(tcp_of(link), &msg);
 }
 
 static bool is_acked(const struct sock *sk)
@@ -483,15 +423,10 @@ static bool is_acked(const struct sock *sk)
 	return !((1 << inet_sk_state_load(sk)) & unacked);
 }
 
-/**
- * vmig_tcp_farewell() - Say a last thing, close, and wait until the peer has it.
- * @tcp: the connection
- * @buf: what to say, behind all that is queued
- * @len: bytes of it, maybe 0
- */
-void vmig_tcp_farewell(struct vmig_tcp *tcp, const void *buf, size_t len)
+static void farewell(struct vmig_link *link, const void *buf, size_t len)
 {
-	const long slice = msecs_to_jiffies(VMIG_TCP_SLICE_MS);
+	const long slice = msecs_to_jiffies(VMIG_LINK_SLICE_MS);
+	struct vmig_tcp *tcp = tcp_of(link);
 	struct sock *sk = tcp->sock->sk;
 	struct patience patience = {};
 	struct msghdr msg = { .msg_flags = MSG_NOSIGNAL | MSG_DONTWAIT };
@@ -517,16 +452,99 @@ void vmig_tcp_farewell(struct vmig_tcp *tcp, const void *buf, size_t len)
 		wait_event_idle_timeout(*sk_sleep(sk), is_acked(sk), slice);
 }
 
-/**
- * vmig_tcp_close() - End the connection; vmig_tcp_detach() follows.
- * @tcp: the connection
- * @reset: drop what was not acknowledged. Otherwise pages of the VM would stay
- *	referenced by the send queue until TCP gives up on a dead peer.
- */
-void vmig_tcp_close(struct vmig_tcp *tcp, bool reset)
+static void close_socket(struct vmig_link *link, bool reset)
 {
+	struct vmig_tcp *tcp = tcp_of(link);
+
 	if (reset)
 		tcp_abort(tcp->sock->sk, ECONNABORTED);
 	else
 		kernel_sock_shutdown(tcp->sock, SHUT_RDWR);
+}
+
+static bool explain(struct vmig_link *link, int err, const char *node,
+		    unsigned int channel, char *text, size_t size)
+{
+	if (err == -EKEYEXPIRED)
+		snprintf(text, size,
+			 "Channel %u has sent as many records as one TLS key may protect: migrate with more channels",
+			 channel);
+	else if (err == -EBADMSG)
+		snprintf(text, size,
+			 "What came from node %s on channel %u does not decrypt: it was changed on its way, or forged",
+			 node, channel);
+	else if (tcp_of(link)->tls && err == -EIO)
+		snprintf(text, size,
+			 "Node %s sent a TLS alert on channel %u, which is not what it has to say",
+			 node, channel);
+	else
+		return false;
+	return true;
+}
+
+static const struct vmig_link_ops tcp_ops = {
+	.begin		= begin,
+	.check		= check_key,
+	.send		= send_bytes,
+	.send_pages	= send_pages,
+	.recv		= recv_bytes,
+	.recv_pages	= recv_pages,
+	.round_trip_us	= round_trip_us,
+	.explain	= explain,
+	.farewell	= farewell,
+	.close		= close_socket,
+	.detach		= detach,
+};
+
+/**
+ * vmig_tcp_attach() - Take over a connected socket of the calling task.
+ * @net: that it must be of
+ * @fd: file descriptor of the calling task
+ * @stop: asked while waiting, with @arg
+ * @arg: passed to @stop
+ * @extack: filled in on every failure a caller can cause
+ *
+ * Context: Process context of the task that owns @fd. May sleep.
+ * Return: the link, which detach() frees; ERR_PTR(-EBADF) or -ENOTSOCK if @fd is
+ * no socket, -EPROTOTYPE if not TCP, -EXDEV, -ENOTCONN, -ENOKEY, -EOPNOTSUPP or
+ * -EBUSY as the extack says, -ENOMEM.
+ */
+struct vmig_link *vmig_tcp_attach(struct net *net, u32 fd,
+				  bool (*stop)(void *arg), void *arg,
+				  struct netlink_ext_ack *extack)
+{
+	struct socket *sock;
+	struct vmig_tcp *tcp;
+	int err = -EBADF;
+
+	sock = fd <= INT_MAX ? sockfd_lookup(fd, &err) : NULL;
+	if (!sock) {
+		NL_SET_ERR_MSG_FMT(extack,
+				   "File descriptor %u is not an open socket of the caller",
+				   fd);
+		return ERR_PTR(err);
+	}
+	err = -ENOMEM;
+	tcp = kzalloc(sizeof(*tcp), GFP_KERNEL);
+	if (!tcp)
+		goto err_put;
+	tcp->sock = sock;
+	tcp->link = (struct vmig_link){
+		.ops = &tcp_ops,
+		.stop = stop,
+		.arg = arg,
+		.patience = VMIG_LINK_SILENCE,
+		.limit = VMIG_LINK_FRAME_MAX,
+	};
+	err = check_socket(tcp, net, fd, extack) ?:
+	      own_socket(tcp, fd, extack);
+	if (err)
+		goto err_free;
+	return &tcp->link;
+
+err_free:
+	kfree(tcp);
+err_put:
+	sockfd_put(sock);
+	return ERR_PTR(err);
 }
