@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Whole sentences as netlink errors. */
 #include <linux/container_of.h>
+#include <linux/export.h>
 #include <linux/kernel.h>
 #include "compat/extack.h"
 
@@ -22,3 +23,4 @@ void vmig_extack_format(struct netlink_ext_ack *extack, const char *fmt, ...)
 	va_end(args);
 	extack->_msg = own->text;
 }
+EXPORT_SYMBOL_GPL(vmig_extack_format);
