@@ -62,7 +62,8 @@
  *	us: from the stop of the VM until the other node had all memory, and
  *	then the device state; until "commit" was said; there: until it was
  *	written down, until the lease was taken, until the VM ran; from "commit"
- *	until "committed" was heard here, which has these three in it.
+ *	until "committed" was heard here, which has these three in it. Without a
+ *	lease there is none of it.
  *	network is what announce answers, absent if the other node did not tell.
  *
  * node-show:

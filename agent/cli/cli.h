@@ -109,8 +109,6 @@ void vmig_processor_print(struct json_object *processor);
 
 /* lease.c APIs */
 void vmig_lease_print(struct json_object *lease, size_t disks);
-/* What the parts of a commit took; see migrate in answer.h. */
-void vmig_commit_print(struct json_object *commit);
 
 /* network.c APIs: the acknowledgements of NICs, see answer.h */
 void vmig_network_print_nic(FILE *out, struct json_object *nic);
@@ -132,6 +130,8 @@ void vmig_json_print(FILE *out, struct json_object *json, bool one_line);
 
 /* report.c APIs */
 void vmig_report_print(FILE *out, const struct vmig_mig_info *info);
+/* What the parts of a commit took; see migrate in answer.h. */
+void vmig_commit_print(FILE *out, struct json_object *commit, bool quick);
 void vmig_table_print(FILE *out, const struct vmig_mig_info *list, size_t n);
 
 /* watch.c APIs: progress of one migration as it goes. */

@@ -35,29 +35,6 @@ void vmig_lease_print(struct json_object *lease, size_t disks)
 	putchar('\n');
 }
 
-void vmig_commit_print(struct json_object *commit)
-{
-	static const struct {
-		const char *key, *text;
-	} parts[] = {
-		{ "copy", "last pages" },
-		{ "device", "device state" },
-		{ "record", "written down there" },
-		{ "lease", "lease taken" },
-		{ "cont", "running" },
-		{ "answer", "\"commit\" to \"committed\"" },
-	};
-	unsigned int i;
-
-	if (!vmig_document_number(commit, "answer"))
-		return;
-	for (i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
-		printf("%s%s %s", i ? ", " : "  commit       ", parts[i].text,
-		       vmig_text_ms(vmig_document_number(commit,
-							 parts[i].key)).s);
-	putchar('\n');
-}
-
 static void print_recovery(struct json_object *o)
 {
 	const char *vm = vmig_document_text(o, "vm");

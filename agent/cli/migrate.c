@@ -283,7 +283,7 @@ static void print_result(const struct move *m, bool json)
 		if (*why)
 			printf("  transport    %s: %s\n",
 			       vmig_transport_name(m->info.transport), why);
-		vmig_commit_print(commit);
+		vmig_commit_print(stdout, commit, m->info.quick);
 		vmig_network_print(stdout, network);
 	}
 }

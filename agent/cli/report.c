@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* A migration told to people: all of one, or one line of many. */
+#include <json-c/json.h>
+
 #include "cli.h"
 
 static void print_head(FILE *out, const struct vmig_mig_info *info)
@@ -109,6 +111,35 @@ void vmig_report_print(FILE *out, const struct vmig_mig_info *info)
 	print_head(out, info);
 	print_stages(out, info);
 	print_memory(out, info);
+}
+
+/* vmig_commit_print() - @quick: all memory moved with the VM stopped. */
+void vmig_commit_print(FILE *out, struct json_object *commit, bool quick)
+{
+	const struct {
+		const char *key, *text;
+	} parts[] = {
+		{ "copy", quick ? "all memory" : "last pages" },
+		{ "device", "device state" },
+		{ "record", "written down there" },
+		{ "lease", "lease taken" },
+		{ "cont", "running" },
+		{ "answer", "\"commit\" to \"committed\"" },
+	};
+	const char *before = "  commit       ";
+	struct json_object *o;
+	unsigned int i;
+
+	if (!json_object_object_get_ex(commit, "answer", NULL))
+		return;
+	for (i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		if (!json_object_object_get_ex(commit, parts[i].key, &o))
+			continue;
+		fprintf(out, "%s%s %s", before, parts[i].text,
+			vmig_text_ms(json_object_get_uint64(o)).s);
+		before = ", ";
+	}
+	fputc('\n', out);
 }
 
 static int name_width(const struct vmig_mig_info *list, size_t n)

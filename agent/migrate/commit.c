@@ -213,7 +213,8 @@ struct json_object *vmig_commit_describe(const struct vmig_source *s)
 	if (!parts->heard)
 		return o;
 	vmig_json_add_uint(o, "record", parts->record);
-	vmig_json_add_uint(o, "lease", parts->lease);
+	if (vmig_ownership_is_used(s->m))
+		vmig_json_add_uint(o, "lease", parts->lease);
 	vmig_json_add_uint(o, "cont", parts->cont);
 	vmig_json_add_uint(o, "answer", parts->heard - parts->said);
 	return o;

@@ -113,6 +113,40 @@ TEST_F(out, report_done)
 "  digest       0123456789abcdef, equal on both nodes (final pass)\n");
 }
 
+TEST_F(out, commit)
+{
+	struct json_object *o = json_tokener_parse(
+		"{\"copy\": 31000, \"device\": 24000, \"say\": 20, \"record\": 4000, \"lease\": 9000, \"cont\": 6000, \"answer\": 20000}");
+
+	vmig_commit_print(self->file, o, false);
+	EXPECT_TEXT(
+"  commit       last pages 31 ms, device state 24 ms, written down there 4.0 ms, lease taken 9.0 ms, running 6.0 ms, \"commit\" to \"committed\" 20 ms\n");
+	json_object_put(o);
+}
+
+/* Parts that there were not are not told, nor is all memory the last pages. */
+TEST_F(out, commit_quick_without_a_lease)
+{
+	struct json_object *o = json_tokener_parse(
+		"{\"copy\": 31000, \"device\": 24000, \"record\": 4000, \"cont\": 6000, \"answer\": 20000}");
+
+	vmig_commit_print(self->file, o, true);
+	EXPECT_TEXT(
+"  commit       all memory 31 ms, device state 24 ms, written down there 4.0 ms, running 6.0 ms, \"commit\" to \"committed\" 20 ms\n");
+	json_object_put(o);
+}
+
+/* One that was not committed, or of which nobody knows. */
+TEST_F(out, commit_unanswered)
+{
+	struct json_object *o = json_tokener_parse("{\"copy\": 31000}");
+
+	vmig_commit_print(self->file, o, false);
+	vmig_commit_print(self->file, NULL, false);
+	EXPECT_TEXT("");
+	json_object_put(o);
+}
+
 TEST_F(out, report_destination)
 {
 	struct vmig_mig_info info = done;
