@@ -31,6 +31,13 @@ struct vmig_machine *vmig_request_machine(struct vmig_daemon *daemon,
 
 	if (m && !vmig_machine_is_leaving(m))
 		return m;
+	if (m && vmig_store_is_defined(m)) {
+		snprintf(message, sizeof(message),
+			 "VM %s did not come back to node %s and is being cleaned up after: try again in a few seconds",
+			 request->vm, daemon->config->node);
+		vmig_daemon_answer(daemon, request->id, EBUSY, message, NULL);
+		return NULL;
+	}
 	snprintf(message, sizeof(message),
 		 "there is no VM %s on node %s; `vmig-agent vm list` tells those there are",
 		 request->vm, daemon->config->node);
@@ -45,8 +52,7 @@ bool vmig_request_refuse_busy(struct vmig_daemon *daemon,
 {
 	char message[256];
 
-	if (m->pidfd < 0 && !m->ops && !m->start_request && !m->cleaning &&
-	    !vmig_ownership_is_busy(m))
+	if (vmig_machine_is_idle(m))
 		return false;
 	if (m->cleaning)
 		snprintf(message, sizeof(message),

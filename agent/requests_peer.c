@@ -13,8 +13,8 @@
 #include "cluster/message.h"
 #include "drain/drain.h"
 #include "keyfile.h"
-#include "migrate/preflight.h"
 #include "migrate/queue.h"
+#include "migrate/visit.h"
 #include "requests.h"
 #include "vmm/machine.h"
 #include "vmm/types.h"
@@ -29,6 +29,7 @@
  * @moving: a VM is being sent to it, and its end will be told
  * @limit: until it has said what it wants; then until that can be answered
  * @msg: what it wants, while that is put off; owned
+ * @visit: a VM that it thinks of sending is being checked; or NULL
  */
 struct caller {
 	struct vmig_daemon *daemon;
@@ -36,6 +37,7 @@ struct caller {
 	char node[VMIG_NAME_MAX + 1];
 	sd_event_source *limit;
 	struct json_object *msg;
+	struct vmig_visit *visit;
 	bool moving;
 };
 
@@ -44,6 +46,7 @@ static void free_caller(struct caller *c)
 	vmig_conn_close(c->conn);
 	sd_event_source_disable_unref(c->limit);
 	json_object_put(c->msg);
+	vmig_visit_stop(c->visit);
 	free(c);
 }
 
@@ -70,10 +73,20 @@ static void handle_node(struct caller *c, struct json_object *msg)
 
 static int on_types(sd_event_source *source, uint64_t usec, void *arg);
 
+static void on_visited(void *arg, struct json_object *checks)
+{
+	struct caller *c = arg;
+
+	c->visit = NULL;
+	answer(c, checks);
+}
+
 static void handle_check(struct caller *c, struct json_object *msg)
 {
 	if (vmig_types_ready(c->daemon->types)) {
-		answer(c, vmig_preflight_answer(c->daemon, c->node, msg));
+		c->visit = vmig_visit_new(c->daemon, c->node, msg, on_visited,
+					  c);
+		vmig_visit_run(c->visit);
 		return;
 	}
 	c->msg = json_object_get(msg);

@@ -73,7 +73,7 @@ static int read_setup(struct vmig_incoming *in, struct json_object *msg,
 		return vmig_err_set(err, ESTALE,
 				    "this migration has failed already");
 	snprintf(source, sizeof(source), "node %s", in->node);
-	ret = vmig_machine_new(&in->m, in->daemon, definition, source, err);
+	ret = vmig_machine_arrive(&in->m, in->daemon, definition, source, err);
 	if (ret)
 		return ret;
 	vmig_machine_use(in->m, &vmig_incoming_machine_ops, in);

@@ -48,7 +48,6 @@ struct vmig_incoming_parts {
  * @ready: the kernel has all memory, and it is right
  * @loaded: QEMU has read the device state
  * @handoff: the lease that was promised with "commit"
- * @brought: this node had no definition of the VM before
  * @told: the last trouble with the lease, which is logged once
  * @refused: QEMU has refused to continue, and that is logged
  * @mark: when the part of the commit that goes on began, CLOCK_MONOTONIC us
@@ -79,7 +78,6 @@ struct vmig_incoming {
 	bool loaded;
 
 	struct vmig_lease_record handoff;
-	bool brought;
 	enum vmig_lease_status told;
 	bool refused;
 	uint64_t mark;
@@ -123,7 +121,6 @@ struct vmig_handoff_file {
 	bool whole;
 	uint8_t token[VMIG_TOKEN_LEN];
 	struct vmig_lease_record record;
-	bool brought;
 };
 
 /* Is the lease the source's? vmig_incoming_admit() or _refuse() follows. */

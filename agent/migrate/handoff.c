@@ -36,9 +36,8 @@ static int write_file(struct vmig_incoming *in, struct vmig_err *err)
 	char digits[VMIG_TOKEN_TEXT];
 
 	vmig_token_text(in->token, digits);
-	snprintf(text, sizeof(text), "%s %llu %d %s\n", digits,
-		 (unsigned long long)in->handoff.epoch, in->brought,
-		 in->handoff.holder);
+	snprintf(text, sizeof(text), "%s %llu %s\n", digits,
+		 (unsigned long long)in->handoff.epoch, in->handoff.holder);
 	make_path(in->m, path);
 	return vmig_file_write(path, text, err);
 }
@@ -48,7 +47,7 @@ bool vmig_handoff_find(const struct vmig_machine *m,
 {
 	char path[HANDOFF_PATH_MAX], digits[VMIG_TOKEN_TEXT];
 	unsigned long long epoch;
-	int brought, fields;
+	int fields;
 	FILE *file;
 
 	memset(found, 0, sizeof(*found));
@@ -56,19 +55,20 @@ bool vmig_handoff_find(const struct vmig_machine *m,
 	file = fopen(path, "re");
 	if (!file)
 		return false;
-	fields = fscanf(file, "%32s %llu %d %63s", digits, &epoch, &brought,
+	fields = fscanf(file, "%32s %llu %63s", digits, &epoch,
 			found->record.holder);
 	fclose(file);
-	found->whole = fields == 4 && !vmig_token_parse(digits, found->token);
+	found->whole = fields == 3 && !vmig_token_parse(digits, found->token);
 	found->record.epoch = epoch;
-	found->brought = brought;
 	return true;
 }
 
+/* In this order: with the second file alone the VM would not have arrived. */
 void vmig_handoff_forget(const struct vmig_machine *m)
 {
 	char path[HANDOFF_PATH_MAX];
 
+	vmig_earlier_forget(m);
 	make_path(m, path);
 	unlink(path);
 }
@@ -130,8 +130,7 @@ static void ask_again(struct vmig_incoming *in,
 /* The source has kept it, or more has happened since. */
 static void give_up(struct vmig_incoming *in, const char *why)
 {
-	if (in->brought)
-		vmig_store_disown(in->m);
+	vmig_store_return(in->m);
 	in->step = VMIG_IN_RECORD;
 	vmig_incoming_drop(in, "aborted", "%s", why);
 }
@@ -168,7 +167,6 @@ static int record(struct vmig_incoming *in, struct vmig_err *err)
 		return vmig_err_set(err, EPROTO,
 				    "node %s committed VM %s without the epoch of its lease",
 				    in->node, in->m->name);
-	in->brought = !vmig_store_is_defined(in->m);
 	ret = write_file(in, err);
 	if (!ret)
 		ret = vmig_store_own(in->m, NULL, err);
@@ -208,7 +206,6 @@ void vmig_handoff_recover(struct vmig_incoming *in)
 		return;
 	}
 	in->handoff = found.record;
-	in->brought = found.brought;
 	in->mark = vmig_daemon_now(in->daemon);
 	ask(in);
 }

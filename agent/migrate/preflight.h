@@ -7,7 +7,7 @@
  * every one. Those of the source are in preflight_source.c (what is known
  * without asking), preflight_qemu.c (what QEMU says) and preflight_node.c (what
  * the other node's greeting says), those of the destination in
- * preflight_destination.c. What both ask of their host is in preflight_host.c.
+ * preflight_destination.c; without a migration visit.c runs them. What both ask of their host is in preflight_host.c.
  */
 #ifndef VMIG_PREFLIGHT_H
 #define VMIG_PREFLIGHT_H
@@ -99,10 +99,6 @@ void vmig_preflight_node(struct vmig_preflight *p, struct json_object *greeting)
 /* preflight_destination.c APIs: */
 void vmig_preflight_destination(struct vmig_preflight *p,
 				struct json_object *setup);
-/* Every check of a "setup" that nothing is made for: {"checks": [...]}. */
-struct json_object *vmig_preflight_answer(struct vmig_daemon *daemon,
-					  const char *peer,
-					  struct json_object *setup);
 
 /* preflight_host.c APIs: */
 int vmig_check_migration_network(struct vmig_preflight *p,

@@ -13,7 +13,6 @@
 #include "../daemon.h"
 #include "../net/interface.h"
 #include "../net/net.h"
-#include "../vmm/cmdline.h"
 #include "../vmm/machine.h"
 #include "../vmm/types.h"
 #include "disk.h"
@@ -239,55 +238,4 @@ void vmig_preflight_destination(struct vmig_preflight *p,
 	vmig_preflight_run(p, link_checks,
 			   sizeof(link_checks) / sizeof(link_checks[0]));
 	p->msg = NULL;
-}
-
-/*
- * A VM of the name that is here already, or that this node cannot make of the
- * definition. The list of VMs is left alone.
- */
-static int make_visitor(struct vmig_daemon *daemon, const char *peer,
-			const char *text, struct vmig_machine *m,
-			struct vmig_err *err)
-{
-	char source[VMIG_NAME_MAX + 16];
-	int ret;
-
-	snprintf(source, sizeof(source), "node %s", peer);
-	m->daemon = daemon;
-	m->pidfd = -1;
-	m->def = calloc(1, sizeof(*m->def));
-	if (!m->def)
-		abort();	/* a daemon without memory is restarted */
-	ret = vmig_definition_parse(text, source, m->def, err);
-	if (!ret)
-		ret = vmig_cmdline_check_extra(m->def, err);
-	if (!ret)
-		strcpy(m->name, m->def->name);
-	return ret;
-}
-
-struct json_object *vmig_preflight_answer(struct vmig_daemon *daemon,
-					  const char *peer,
-					  struct json_object *setup)
-{
-	const char *text = vmig_json_string(setup, "definition");
-	struct json_object *answer = vmig_json_new(NULL);
-	struct vmig_machine visitor = {};
-	struct vmig_preflight p;
-	struct vmig_err err = { "" };
-	int ret;
-
-	vmig_preflight_init(&p, daemon, &visitor, peer, true);
-	ret = make_visitor(daemon, peer, text ? text : "", &visitor, &err);
-	if (!ret)
-		ret = vmig_machine_check_name(daemon, visitor.name, &err);
-	vmig_preflight_add(&p, "definition", ret,
-			   ret ? err.text : "VM and name are fine here");
-	if (*visitor.name)
-		vmig_preflight_destination(&p, setup);
-	json_object_object_add(answer, "checks", json_object_get(p.list));
-	vmig_preflight_exit(&p);
-	vmig_processor_thaw(&visitor);
-	free(visitor.def);
-	return answer;
 }

@@ -181,6 +181,9 @@ struct json_object *vmig_preflight_setup(const struct vmig_preflight *p)
 	if (vmig_processor_is_frozen(m))
 		json_object_object_add(setup, "cpu",
 				       vmig_cpu_state_encode(m->cpu));
+	if (vmig_ownership_is_used(m) && m->lease.known && m->pidfd >= 0)
+		json_object_object_add(setup, "lease",
+				       vmig_ownership_describe(m));
 	json_object_object_add(setup, "disks", describe_disks(m->def));
 	json_object_object_add(setup, "bridges", describe_bridges(m->def));
 	learned = vmig_learned_encode(m->def);

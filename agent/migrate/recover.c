@@ -87,8 +87,7 @@ static bool recover_arrival(struct vmig_machine *m,
 		return false;
 	}
 	vmig_log("VM %s had not arrived: removed", m->name);
-	if (found.brought)
-		vmig_store_disown(m);
+	vmig_store_return(m);
 	if (m->pidfd >= 0)
 		vmig_machine_kill(m);
 	else

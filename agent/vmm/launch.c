@@ -72,7 +72,8 @@ static int clean(struct vmig_machine *m)
 {
 	/* The log stays: it is what is left to look at. */
 	static const char * const files[] = {
-		"qmp.sock", "pid", "cpu", "handoff", "definition.ini",
+		"qmp.sock", "pid", "cpu", "handoff", "earlier.ini",
+		"earlier.cpu", "definition.ini",
 	};
 	char path[LAUNCH_PATH_MAX], tap[IFNAMSIZ];
 	struct vmig_err err;
@@ -110,10 +111,12 @@ static int on_clean(sd_event_source *source, uint64_t usec, void *arg)
  *
  * A migration that the kernel is still ending claims the memory, so it is
  * tried again until it is gone. A machine that is not owned is freed then, at
- * once or later.
+ * once or later, and makes room for the one whose place it took.
  */
 void vmig_machine_end(struct vmig_machine *m)
 {
+	struct vmig_daemon *daemon = m->daemon;
+	char name[VMIG_NAME_MAX + 1];
 	int ret = clean(m);
 
 	vmig_announce_cancel(m->announce, "the VM has ended");
@@ -129,10 +132,13 @@ void vmig_machine_end(struct vmig_machine *m)
 		vmig_log("VM %s: %s/%s: %s", m->name, m->daemon->config->memory,
 			 m->name, strerror(-ret));
 	m->clean_tries = 0;
-	if (m->owned)
+	if (m->owned) {
 		vmig_ownership_end(m);
-	else
-		vmig_machine_free(m);
+		return;
+	}
+	strcpy(name, m->name);
+	vmig_machine_free(m);
+	vmig_store_reload(daemon, name);
 }
 
 static void say_why(struct vmig_machine *m, char *why, size_t size)

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "../answer.h"
+#include "../cluster/token.h"
 #include "../daemon.h"
 #include "../migrate/checkup.h"
 #include "../net/net.h"
@@ -24,9 +25,9 @@ struct vmig_machine *vmig_machine_find(struct vmig_daemon *daemon,
 	return NULL;
 }
 
-/* vmig_machine_check_name() - May a VM of that name be made here? */
-int vmig_machine_check_name(struct vmig_daemon *daemon, const char *name,
-			    struct vmig_err *err)
+/* May a VM of that name be made here? */
+static int check_name(struct vmig_daemon *daemon, const char *name,
+		      struct vmig_err *err)
 {
 	const struct vmig_machine *other = vmig_machine_find(daemon, name);
 	const char *state;
@@ -45,15 +46,41 @@ int vmig_machine_check_name(struct vmig_daemon *daemon, const char *name,
 }
 
 /**
- * vmig_machine_new() - Take a definition's @text into the list of VMs.
- * @source: stands for the text in error sentences
+ * vmig_machine_check_arrival() - May @m, which is in no list, arrive here?
  *
- * Return: 0; -EEXIST if there is a VM of that name, -EBUSY if it is arriving;
- * or what the definition's parser says.
+ * Over a definition of its name it may if that is of the same lease and nothing
+ * of it is going on: then the lease, which is read next, says that the VM is the
+ * other node's. Without one nothing tells that both are the same VM.
  */
-int vmig_machine_new(struct vmig_machine **machine, struct vmig_daemon *daemon,
-		     const char *text, const char *source,
-		     struct vmig_err *err)
+int vmig_machine_check_arrival(const struct vmig_machine *m,
+			       struct vmig_err *err)
+{
+	const struct vmig_machine *other = vmig_machine_find(m->daemon,
+							     m->name);
+	uint8_t token[VMIG_TOKEN_LEN];
+	char node[VMIG_NAME_MAX + 1];
+
+	if (!other || other->pidfd >= 0 || !other->owned ||
+	    !vmig_ownership_is_same(other, m))
+		return check_name(m->daemon, m->name, err);
+	if (vmig_machine_is_idle(other) &&
+	    !vmig_handover_find(other, node, token))
+		return 0;
+	return vmig_err_set(err, EBUSY,
+			    "VM %s is defined here, and what became of it is being found out: try again in a few seconds",
+			    m->name);
+}
+
+static void discard(struct vmig_machine *m)
+{
+	free(m->def);
+	free(m->text);
+	free(m);
+}
+
+/* In no list yet. */
+static int make(struct vmig_machine **machine, struct vmig_daemon *daemon,
+		const char *text, const char *source, struct vmig_err *err)
 {
 	struct vmig_machine *m = calloc(1, sizeof(*m));
 	int ret;
@@ -75,18 +102,68 @@ int vmig_machine_new(struct vmig_machine **machine, struct vmig_daemon *daemon,
 	if (ret)
 		goto err_free;
 	strcpy(m->name, m->def->name);
-	ret = vmig_machine_check_name(daemon, m->name, err);
-	if (ret)
-		goto err_free;
-	LIST_INSERT_HEAD(&daemon->machines, m, entry);
 	*machine = m;
 	return 0;
 
 err_free:
-	free(m->def);
-	free(m->text);
-	free(m);
+	discard(m);
 	return ret;
+}
+
+/**
+ * vmig_machine_new() - Take a definition's @text into the list of VMs.
+ * @source: stands for the text in error sentences
+ *
+ * Return: 0; -EEXIST if there is a VM of that name, -EBUSY if it is arriving;
+ * or what the definition's parser says.
+ */
+int vmig_machine_new(struct vmig_machine **machine, struct vmig_daemon *daemon,
+		     const char *text, const char *source,
+		     struct vmig_err *err)
+{
+	struct vmig_machine *m;
+	int ret;
+
+	ret = make(&m, daemon, text, source, err);
+	if (ret)
+		return ret;
+	ret = check_name(daemon, m->name, err);
+	if (ret) {
+		discard(m);
+		return ret;
+	}
+	LIST_INSERT_HEAD(&daemon->machines, m, entry);
+	*machine = m;
+	return 0;
+}
+
+/**
+ * vmig_machine_arrive() - The same for a VM that another node sends.
+ *
+ * It takes the place of one that this node defines: see
+ * vmig_machine_check_arrival(). vmig_machine_end() undoes that.
+ */
+int vmig_machine_arrive(struct vmig_machine **machine,
+			struct vmig_daemon *daemon, const char *text,
+			const char *source, struct vmig_err *err)
+{
+	struct vmig_machine *m, *other;
+	int ret;
+
+	ret = make(&m, daemon, text, source, err);
+	if (ret)
+		return ret;
+	ret = vmig_machine_check_arrival(m, err);
+	if (ret) {
+		discard(m);
+		return ret;
+	}
+	other = vmig_machine_find(daemon, m->name);
+	if (other)
+		vmig_machine_free(other);
+	LIST_INSERT_HEAD(&daemon->machines, m, entry);
+	*machine = m;
+	return 0;
 }
 
 /* vmig_machine_free() - Forget a VM; a QEMU that it has runs on unwatched. */
@@ -136,4 +213,11 @@ const char *vmig_machine_state(const struct vmig_machine *m)
 bool vmig_machine_is_leaving(const struct vmig_machine *m)
 {
 	return m->ended && !m->owned && !m->incoming;
+}
+
+/* vmig_machine_is_idle() - It is off, and nothing is under way about it. */
+bool vmig_machine_is_idle(const struct vmig_machine *m)
+{
+	return m->pidfd < 0 && !m->ops && !m->start_request && !m->cleaning &&
+	       !vmig_ownership_is_busy(m);
 }

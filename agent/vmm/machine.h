@@ -93,22 +93,37 @@ struct vmig_machine *vmig_machine_find(struct vmig_daemon *daemon,
 int vmig_machine_new(struct vmig_machine **machine, struct vmig_daemon *daemon,
 		     const char *text, const char *source,
 		     struct vmig_err *err);
-int vmig_machine_check_name(struct vmig_daemon *daemon, const char *name,
-			    struct vmig_err *err);
+int vmig_machine_arrive(struct vmig_machine **machine,
+			struct vmig_daemon *daemon, const char *text,
+			const char *source, struct vmig_err *err);
+int vmig_machine_check_arrival(const struct vmig_machine *m,
+			       struct vmig_err *err);
 void vmig_machine_free(struct vmig_machine *m);
 void vmig_machine_use(struct vmig_machine *m,
 		      const struct vmig_machine_ops *ops, void *arg);
 const char *vmig_machine_state(const struct vmig_machine *m);
 bool vmig_machine_is_leaving(const struct vmig_machine *m);
+bool vmig_machine_is_idle(const struct vmig_machine *m);
 
 /* store.c APIs: */
 int vmig_store_own(struct vmig_machine *m, const uint8_t *token,
 		   struct vmig_err *err);
 void vmig_store_disown(struct vmig_machine *m);
+void vmig_store_return(struct vmig_machine *m);
 bool vmig_store_is_defined(const struct vmig_machine *m);
 int vmig_store_incoming(struct vmig_machine *m, struct vmig_err *err);
 int vmig_store_folders(struct vmig_daemon *daemon, struct vmig_err *err);
 int vmig_store_load(struct vmig_daemon *daemon, struct vmig_err *err);
+void vmig_store_reload(struct vmig_daemon *daemon, const char *vm);
+
+/* earlier.c APIs: */
+/* Keep what this node has of the VM that @m is, on the way in, aside. */
+int vmig_earlier_keep(struct vmig_machine *m, struct vmig_err *err);
+/* It did not arrive: all is as it was kept. */
+int vmig_earlier_restore(struct vmig_machine *m, struct vmig_err *err);
+/* It has arrived, or there was nothing. */
+void vmig_earlier_forget(const struct vmig_machine *m);
+bool vmig_earlier_is_kept(const struct vmig_daemon *daemon, const char *vm);
 
 /* handover.c APIs: */
 int vmig_handover_leaving(struct vmig_machine *m, const char *node,

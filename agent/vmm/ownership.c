@@ -20,6 +20,15 @@ bool vmig_ownership_is_used(const struct vmig_machine *m)
 	return strcmp(m->def->lease, "none");
 }
 
+bool vmig_ownership_is_same(const struct vmig_machine *m,
+			    const struct vmig_machine *other)
+{
+	return vmig_ownership_is_used(m) && m->def->ndisks &&
+	       other->def->ndisks && !strcmp(m->name, other->name) &&
+	       !strcmp(m->def->lease, other->def->lease) &&
+	       !strcmp(m->def->disks[0].path, other->def->disks[0].path);
+}
+
 bool vmig_ownership_is_busy(const struct vmig_machine *m)
 {
 	return m->lease.op;

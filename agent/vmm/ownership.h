@@ -51,6 +51,9 @@ struct vmig_ownership {
 
 /* False for "none". */
 bool vmig_ownership_is_used(const struct vmig_machine *m);
+/* Are the two guarded by the same record? Of "none" there is none. */
+bool vmig_ownership_is_same(const struct vmig_machine *m,
+			    const struct vmig_machine *other);
 /* Is the storage being asked? */
 bool vmig_ownership_is_busy(const struct vmig_machine *m);
 

@@ -9,6 +9,7 @@
  *	run/NAME/definition.ini		the VM arrives, or runs
  *	run/NAME/cpu			the processor that it arrives with
  *	run/NAME/handoff		the lease that it waits for: handoff.c
+ *	run/NAME/earlier.ini, .cpu	what NAME.ini was before: earlier.c
  *
  * Those in the first folder are the durable half of a commit: a node that was
  * restarted still knows where the VM is, and how it saw the processor.
@@ -108,12 +109,32 @@ void vmig_store_disown(struct vmig_machine *m)
 		vmig_log("VM %s: %s", m->name, err.text);
 }
 
+/* vmig_store_return() - It did not arrive: all is as it was before. */
+void vmig_store_return(struct vmig_machine *m)
+{
+	struct vmig_err err;
+
+	if (!vmig_earlier_is_kept(m->daemon, m->name)) {
+		vmig_store_disown(m);
+		return;
+	}
+	m->owned = false;
+	if (vmig_earlier_restore(m, &err))
+		vmig_log("VM %s: its definition here is that of a migration that failed: %s",
+			 m->name, err.text);
+}
+
 /* vmig_store_incoming() - So that a restarted daemon knows what arrives. */
 int vmig_store_incoming(struct vmig_machine *m, struct vmig_err *err)
 {
 	char path[STORE_PATH_MAX];
-	int ret;
+	int ret = 0;
 
+	vmig_earlier_forget(m);
+	if (!m->owned && vmig_store_is_defined(m))
+		ret = vmig_earlier_keep(m, err);
+	if (ret)
+		return ret;
 	snprintf(path, sizeof(path), "%s/%s/cpu", m->daemon->config->run,
 		 m->name);
 	ret = write_cpu(m, path, err);
@@ -182,13 +203,66 @@ static void load_one(struct vmig_daemon *daemon, const char *path,
 	free(def);
 }
 
-/* vmig_store_load() - What the last daemon left, owned VMs first. */
-int vmig_store_load(struct vmig_daemon *daemon, struct vmig_err *err)
+/* vmig_store_reload() - The VM of that name that this node may run, if any. */
+void vmig_store_reload(struct vmig_daemon *daemon, const char *vm)
 {
 	char path[STORE_PATH_MAX], cpu[STORE_PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s.ini", daemon->config->definitions,
+		 vm);
+	snprintf(cpu, sizeof(cpu), "%s/%s.cpu", daemon->config->definitions,
+		 vm);
+	if (!access(path, F_OK))
+		load_one(daemon, path, cpu, true);
+}
+
+/*
+ * VMs that have a QEMU, or had one. @earlier: only those that took the place of
+ * a definition; they are owned once the commit has begun, see handoff.c.
+ */
+static int load_run(struct vmig_daemon *daemon, bool earlier,
+		    struct vmig_err *err)
+{
+	char path[STORE_PATH_MAX], cpu[STORE_PATH_MAX];
+	char handoff[STORE_PATH_MAX];
 	struct dirent *entry;
 	DIR *dir;
 
+	dir = opendir(daemon->config->run);
+	if (!dir)
+		return vmig_err_set(err, errno, "%s: %s", daemon->config->run,
+				    strerror(errno));
+	while ((entry = readdir(dir))) {
+		const char *vm = entry->d_name;
+
+		if (*vm == '.' ||
+		    (earlier && !vmig_earlier_is_kept(daemon, vm)))
+			continue;
+		snprintf(path, sizeof(path), "%s/%s/definition.ini",
+			 daemon->config->run, vm);
+		snprintf(cpu, sizeof(cpu), "%s/%s/cpu", daemon->config->run,
+			 vm);
+		snprintf(handoff, sizeof(handoff), "%s/%s/handoff",
+			 daemon->config->run, vm);
+		if (!access(path, F_OK))
+			load_one(daemon, path, cpu,
+				 earlier && !access(handoff, F_OK));
+	}
+	closedir(dir);
+	return 0;
+}
+
+/* vmig_store_load() - What the last daemon left, owned VMs before others. */
+int vmig_store_load(struct vmig_daemon *daemon, struct vmig_err *err)
+{
+	char vm[NAME_MAX + 1];
+	struct dirent *entry;
+	DIR *dir;
+	int ret;
+
+	ret = load_run(daemon, true, err);
+	if (ret)
+		return ret;
 	dir = opendir(daemon->config->definitions);
 	if (!dir)
 		return vmig_err_set(err, errno, "%s: %s",
@@ -199,26 +273,10 @@ int vmig_store_load(struct vmig_daemon *daemon, struct vmig_err *err)
 
 		if (len <= 4 || strcmp(entry->d_name + len - 4, ".ini"))
 			continue;
-		snprintf(path, sizeof(path), "%s/%s",
-			 daemon->config->definitions, entry->d_name);
-		snprintf(cpu, sizeof(cpu), "%.*s.cpu",
-			 (int)(strlen(path) - 4), path);
-		load_one(daemon, path, cpu, true);
-	}
-	closedir(dir);
-
-	dir = opendir(daemon->config->run);
-	if (!dir)
-		return vmig_err_set(err, errno, "%s: %s", daemon->config->run,
-				    strerror(errno));
-	while ((entry = readdir(dir))) {
-		snprintf(path, sizeof(path), "%s/%s/definition.ini",
-			 daemon->config->run, entry->d_name);
-		snprintf(cpu, sizeof(cpu), "%s/%s/cpu", daemon->config->run,
+		snprintf(vm, sizeof(vm), "%.*s", (int)(len - 4),
 			 entry->d_name);
-		if (entry->d_name[0] != '.' && !access(path, F_OK))
-			load_one(daemon, path, cpu, false);
+		vmig_store_reload(daemon, vm);
 	}
 	closedir(dir);
-	return 0;
+	return load_run(daemon, false, err);
 }

@@ -156,9 +156,34 @@ async def start_while_the_lease_is_released(pair):
         raise Failed(f"not one of two starts was refused: {told}")
 
 
+async def check_of_another_lease(pair):
+    """Both nodes read it, and one that reads another one is told of."""
+    node, name = pair.vm.runner(), pair.vm.name
+    other = pair.other(node).name
+
+    async def change(message):
+        lease = message.body.get("lease")
+        raw = message.changed(lease={**lease, "epoch": 99}) if lease else None
+        pair.proxy.deliver(message, raw)
+
+    said = await pair.must(node, "check", name, other)
+    if f"lease-file, read here: node {node.name} holds it" not in said:
+        raise Failed(f"the lease was not read on node {other}: {said}")
+    pair.proxy.plan = change
+    status, said = await node.run("check", name, other)
+    pair.proxy.heal()
+    if not status or "epoch 99: do both nodes see" not in said:
+        raise Failed(f"status {status} for another lease: {said}")
+    lock = pair.vm.lock_lease()
+    status, said = await node.run("check", name, other)
+    os.close(lock)
+    if not status or ".img.lease" not in said:
+        raise Failed(f"status {status} for a lease out of reach: {said}")
+
+
 CASES = [Race(function) for function in (
     opposite_directions, two_vms_one_way, same_vm_twice,
     same_vm_from_two_sides, commands_during_a_move)]
 CASES += [Race(function, "lease-file") for function in (
     stop_before_a_new_agent_has_read_the_lease,
-    start_while_the_lease_is_released)]
+    start_while_the_lease_is_released, check_of_another_lease)]

@@ -69,10 +69,9 @@ agent b vm define "/mnt/share/$guest.ini"
 refused "node a holds the lease" agent b vm start "$guest"
 refused "not epoch 2" agent b vm recover "$guest" --fence-confirmed --epoch 2
 refused "needs --epoch" agent b vm recover "$guest" --fence-confirmed
-agent b vm undefine "$guest"
 same "the lease" "a 3" "$(lease_of a)"
 
-step "a goes down in the commit, and b has the guest"
+step "a goes down in the commit, and b, which defines it, has the guest"
 # What b says comes late, to the storage and to a.
 on b "modprobe sch_netem && tc qdisc add dev eth1 root netem delay 300ms limit 10000"
 at b '"stage":"resume"'

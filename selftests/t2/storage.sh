@@ -210,14 +210,12 @@ home() {
 # decided HOST: it runs the guest, or has nothing of it
 decided() { running_on "$1" || nothing_left "$1"; }
 
-# start_refused HOST: it may have the guest's definition, but not the guest; then
-# it forgets the definition, as who runs it would.
+# start_refused HOST: it may have the guest's definition, but not the guest
 start_refused() {
 	local other
 	other=$(other_than "$1")
 	if on_quietly "$1" "test -e /etc/vmig/vms/$guest.ini"; then
 		refused "node $other" agent "$1" vm start "$guest"
-		agent "$1" vm undefine "$guest"
 	else
 		refused "no VM $guest" agent "$1" vm start "$guest"
 	fi
