@@ -299,6 +299,7 @@ static void announce(struct vmig_incoming *in)
 	if (vmig_nl_migration_stage(in->daemon->nl, in->id, VMIG_STAGE_NETWORK,
 				    0, &err))
 		vmig_log("migration %u: %s", in->id, err.text);
+	vmig_slot_freed(in->daemon);
 	if (vmig_announce_start(in->daemon->event, in->m->def, on_announced, in,
 				&in->m->announce, &err))
 		on_announced(in, -EIO, &err, &none);

@@ -23,20 +23,24 @@ struct holder {
 
 /*
  * A VM whose fate the other node has to tell moves no memory, and may have to
- * wait for that node for days. One that was refused has nothing to move any
- * more: if it held a slot until it is gone, two nodes could refuse each other.
+ * wait for that node for days; one that runs there is only announced. One that
+ * was refused has nothing to move any more: if it held a slot until it is gone,
+ * two nodes could refuse each other.
  */
 static bool source_holds(const struct vmig_source *s)
 {
-	return s->step != VMIG_STEP_DOUBT &&
+	return s->step != VMIG_STEP_DOUBT && s->step != VMIG_STEP_NETWORK &&
 	       (s->step != VMIG_STEP_FAIL || s->id);
 }
 
-/* From its "setup" on, but not for the very one that is being checked. */
+/*
+ * From its "setup" on until it runs here, but not for the very one that is being
+ * checked.
+ */
 static bool incoming_holds(const struct vmig_incoming *in,
 			   const struct vmig_machine *m)
 {
-	return in->m && in->m != m;
+	return in->m && in->m != m && in->step != VMIG_IN_NETWORK;
 }
 
 /*

@@ -116,10 +116,10 @@ class Cluster:
             node.hide_qemu(False)
         await asyncio.gather(*(n.start() for n in self.nodes.values()))
 
-    async def define(self, name, vm, memory="4M"):
+    async def define(self, name, vm, memory="4M", more=""):
         path = os.path.join(self.folder, vm + ".ini")
         with open(path, "w", encoding="ascii") as file:
-            file.write(DEFINITION.format(vm=vm, memory=memory))
+            file.write(DEFINITION.format(vm=vm, memory=memory) + more)
         await self.must(name, "vm", "define", path)
 
     async def start(self, name, *vms):
