@@ -570,6 +570,12 @@ void vmig_conn_peer_address(struct vmig_conn *conn, char *text, size_t size)
 		    0, NI_NUMERICHOST);
 }
 
+/* vmig_conn_fd() - For what TCP tells of it. */
+int vmig_conn_fd(const struct vmig_conn *conn)
+{
+	return conn->fd;
+}
+
 /* vmig_conn_session() - NULL if it is plain. */
 struct vmig_tls_session *vmig_conn_session(const struct vmig_conn *conn)
 {

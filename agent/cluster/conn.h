@@ -54,6 +54,7 @@ void vmig_conn_set_ops(struct vmig_conn *conn, const struct vmig_conn_ops *ops,
 void vmig_conn_send(struct vmig_conn *conn, struct json_object *msg);
 void vmig_conn_heartbeat(struct vmig_conn *conn);
 int vmig_conn_take(struct vmig_conn *conn);
+int vmig_conn_fd(const struct vmig_conn *conn);
 void vmig_conn_close(struct vmig_conn *conn);
 void vmig_conn_peer_address(struct vmig_conn *conn, char *text, size_t size);
 struct vmig_tls_session *vmig_conn_session(const struct vmig_conn *conn);

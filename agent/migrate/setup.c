@@ -202,6 +202,7 @@ static void forget_attempt(struct vmig_source *s)
 	s->incoming = false;
 	s->ready = false;
 	s->started = false;
+	s->resumed = false;
 	s->unconnected = false;
 	memset(&s->parts, 0, sizeof(s->parts));
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A VM on its way out of this node: the steps, and the one way to fail.
+ * A VM on its way out of this node: the steps.
  *
- * Up to VMIG_STEP_DEVICE every trouble ends in vmig_source_fail(), which lets
- * the VM run on here. From VMIG_STEP_COMMIT on the lease decides, or without
+ * Up to VMIG_STEP_DEVICE every trouble ends in vmig_source_fail() (rollback.c),
+ * which lets the VM run on here. From VMIG_STEP_COMMIT on the lease decides, or without
  * one the other node's word: see commit.c.
  */
 #include <errno.h>
@@ -16,6 +16,7 @@
 
 #include "../cluster/conn.h"
 #include "../cluster/message.h"
+#include "../cluster/pulse.h"
 #include "../cluster/token.h"
 #include "../vmm/machine.h"
 #include "queue.h"
@@ -50,6 +51,7 @@ static void destroy(struct vmig_source *s)
 {
 	LIST_REMOVE(s, entry);
 	sd_event_source_disable_unref(s->limit);
+	vmig_pulse_stop(&s->pulse);
 	vmig_conn_close(s->control);
 	vmig_channels_close(s);
 	if (s->m->qmp)
@@ -64,8 +66,8 @@ static void destroy(struct vmig_source *s)
 	free(s);
 }
 
-/* The end of all ways: answer the user and go. */
-static void finish(struct vmig_source *s)
+/* vmig_source_finish() - The end of all ways: answer the user and go. */
+void vmig_source_finish(struct vmig_source *s)
 {
 	struct json_object *o = vmig_json_new(NULL);
 	const vmig_moved_fn moved = s->moved;
@@ -134,132 +136,14 @@ static int on_limit(sd_event_source *source, uint64_t usec, void *arg)
 void vmig_source_enter(struct vmig_source *s, enum vmig_step step)
 {
 	s->step = step;
+	if (step >= VMIG_STEP_COMMIT)
+		vmig_pulse_stop(&s->pulse);
 	s->limit = sd_event_source_disable_unref(s->limit);
 	if (steps[step].limit_s)
 		sd_event_add_time_relative(s->daemon->event, &s->limit,
 					   CLOCK_MONOTONIC,
 					   steps[step].limit_s * 1000000ULL, 0,
 					   on_limit, s);
-}
-
-static void on_resumed(void *arg, const char *why)
-{
-	struct vmig_source *s = arg;
-	size_t len = strlen(s->reason);
-
-	if (why)
-		snprintf(s->reason + len, sizeof(s->reason) - len,
-			 "; and the VM does not run on yet: %s", why);
-	else if (vmig_setup_again(s))
-		return;
-	finish(s);
-}
-
-/* The kernel's migration has ended already, or there was none. */
-static void run_on(struct vmig_source *s)
-{
-	vmig_source_enter(s, VMIG_STEP_FAIL);
-	if (s->control) {
-		struct json_object *msg = vmig_json_new("abort");
-
-		vmig_json_add_string(msg, "reason", s->reason);
-		vmig_conn_send(s->control, msg);
-		vmig_conn_close(s->control);
-		s->control = NULL;
-	}
-	vmig_channels_close(s);
-	if (s->dead) {
-		finish(s);
-		return;
-	}
-	vmig_qmp_forget(s->m->qmp, s);
-	vmig_preflight_forget(&s->preflight);
-	vmig_resume_start(s->m, on_resumed, s);
-}
-
-static void take_reason(struct vmig_source *s, const struct vmig_mig_info *info)
-{
-	s->error = info->state == VMIG_STATE_CANCELLED ? ECANCELED :
-		   info->error ? info->error : EIO;
-	s->unconnected = s->started && info->unconnected;
-	snprintf(s->reason, sizeof(s->reason), "%s",
-		 info->reason[0] ? info->reason : "the migration ended");
-}
-
-/*
- * End it in the kernel. What ended it there before is the better reason: the
- * trouble seen here is then only its echo.
- *
- * Return: true if it has ended, false if vmig_source_notify() will tell.
- */
-static bool end_in_kernel(struct vmig_source *s)
-{
-	struct vmig_mig_info *info;
-	struct vmig_err err;
-	bool ended = true;
-	int ret;
-
-	if (!s->id)
-		return true;
-	ret = vmig_nl_migration_fail(s->daemon->nl, s->id, s->error, s->reason,
-				     &err);
-	if (!ret && s->transport == VMIG_TRANSPORT_TCP)
-		return true;
-	info = calloc(1, sizeof(*info));
-	if (!info || vmig_nl_migration_get(s->daemon->nl, s->id, NULL, info,
-					   &err)) {
-		vmig_log("migration %u: %s", s->id, err.text);
-	} else if (!ret) {
-		s->unconnected = s->started && info->unconnected;
-	} else {
-		ended = vmig_state_is_terminal(info->state);
-		if (ended)
-			take_reason(s, info);
-	}
-	free(info);
-	return ended;
-}
-
-/**
- * vmig_source_fail() - The one way to fail: the VM runs on here.
- * @error: positive errno for the user, with the sentence that follows
- *
- * Without effect once the migration is failing already. From the commit on
- * it means doubt. @s may be gone afterwards.
- */
-void vmig_source_fail(struct vmig_source *s, int error, const char *fmt, ...)
-{
-	va_list ap;
-
-	if (s->step > VMIG_STEP_COMMIT)
-		return;
-	va_start(ap, fmt);
-	vsnprintf(s->reason, sizeof(s->reason), fmt, ap);
-	va_end(ap);
-	if (s->step == VMIG_STEP_COMMIT) {
-		vmig_commit_doubt(s, "%s", s->reason);
-		return;
-	}
-	s->error = error;
-	vmig_source_enter(s, VMIG_STEP_FAIL);
-	if (end_in_kernel(s))
-		run_on(s);
-	else
-		s->ending = true;
-}
-
-/* vmig_source_roll_back() - The other node will never run the VM: it said so. */
-void vmig_source_roll_back(struct vmig_source *s, const char *why)
-{
-	struct vmig_err err;
-
-	s->error = EIO;
-	snprintf(s->reason, sizeof(s->reason), "node %s: %s", s->peer->name,
-		 why);
-	if (s->id && vmig_nl_migration_fail(s->daemon->nl, s->id, EIO,
-					    s->reason, &err))
-		vmig_log("migration %u: %s", s->id, err.text);
-	run_on(s);
 }
 
 static void on_greeted(void *arg, struct json_object *msg)
@@ -276,10 +160,33 @@ static void on_greeted(void *arg, struct json_object *msg)
 	vmig_setup_say(s);
 }
 
+/*
+ * As long as the VM runs there is time to find out what a silence means, and one
+ * that stands still waits for nobody who may not be there any more.
+ */
+static void on_missed(void *arg, uint64_t ms)
+{
+	struct vmig_source *s = arg;
+
+	if (s->parts.stopped)
+		vmig_source_fail(s, ETIMEDOUT,
+				 "node %s: nothing was heard of its host for %llu ms, with VM %s standing still",
+				 s->peer->name, (unsigned long long)ms,
+				 s->m->name);
+}
+
+static void watch_peer(struct vmig_source *s)
+{
+	if (!s->pulse)
+		s->pulse = vmig_pulse_start(s->daemon->event, s->control,
+					    on_missed, s);
+}
+
 static void start_precopy(struct vmig_source *s)
 {
 	struct vmig_err err;
 
+	watch_peer(s);
 	vmig_source_enter(s, VMIG_STEP_PRECOPY);
 	s->started = true;
 	if (vmig_nl_migration_start(s->daemon->nl, s->id, &err))
@@ -297,6 +204,7 @@ void vmig_source_begin(struct vmig_source *s)
 	if (!s->request.quick) {
 		start_precopy(s);
 	} else if (s->ready) {
+		watch_peer(s);
 		vmig_source_enter(s, VMIG_STEP_PAUSE);
 		vmig_switchover_pause(s);
 	}
@@ -361,13 +269,14 @@ void vmig_source_committed(struct vmig_source *s)
 						     VMIG_STAGE_NETWORK,
 						     s->blackout, &err))
 			vmig_log("migration %u: %s", s->id, err.text);
+		vmig_slot_freed(s->daemon);
 	}
 	if (!s->announced)
 		return;
 	if (s->id && vmig_nl_migration_done(s->daemon->nl, s->id, s->blackout,
 					    &err))
 		vmig_log("migration %u: %s", s->id, err.text);
-	finish(s);
+	vmig_source_finish(s);
 }
 
 static void on_message(void *arg, const char *type, struct json_object *msg)
@@ -407,6 +316,7 @@ static void on_closed(void *arg, const char *why)
 {
 	struct vmig_source *s = arg;
 
+	vmig_pulse_stop(&s->pulse);
 	vmig_conn_close(s->control);
 	s->control = NULL;
 	if (s->step == VMIG_STEP_NETWORK) {
@@ -436,8 +346,8 @@ static void on_died(void *arg, const char *why)
 	s->dead = true;
 	if (s->step == VMIG_STEP_NETWORK)
 		vmig_source_committed(s);
-	else if (s->step == VMIG_STEP_FAIL && !s->ending)
-		finish(s);
+	else if (s->step == VMIG_STEP_FAIL)
+		vmig_rollback_settle(s);
 	else
 		vmig_source_fail(s, EIO, "%s", why);
 }
@@ -476,9 +386,7 @@ void vmig_source_notify(struct vmig_source *s, const struct vmig_mig_info *info)
 	if (s->step >= VMIG_STEP_COMMIT && !(s->ending && ended))
 		return;
 	if (ended) {
-		s->ending = false;
-		take_reason(s, info);
-		run_on(s);
+		vmig_rollback_ended(s, info);
 	} else if (info->converged && s->step == VMIG_STEP_PRECOPY) {
 		s->converged = true;
 		stop(s);
@@ -531,7 +439,7 @@ void vmig_source_forget(struct vmig_machine *m)
 			s->error = ECANCELED;
 			snprintf(s->reason, sizeof(s->reason),
 				 "it was undefined here");
-			finish(s);
+			vmig_source_finish(s);
 			return;
 		}
 	}

@@ -2,10 +2,11 @@
 /*
  * A VM on its way out of this node.
  *
- * source.c owns the steps; what a step does with QEMU is in switchover.c,
- * with sockets in channels.c. What both nodes and this kernel are told before
- * anything moves is in setup.c. The commit is in commit.c, and what follows if it
- * is not answered: for a VM without a lease in outcome.c.
+ * source.c owns the steps, and rollback.c the one way to fail; what a step does
+ * with QEMU is in switchover.c, with sockets in channels.c. What both nodes and
+ * this kernel are told before anything moves is in setup.c. The commit is in
+ * commit.c, and what follows if it is not answered: for a VM without a lease in
+ * outcome.c.
  */
 #ifndef VMIG_SOURCE_H
 #define VMIG_SOURCE_H
@@ -25,6 +26,7 @@
 struct json_object;
 struct vmig_conn;
 struct vmig_machine;
+struct vmig_pulse;
 struct vmig_source;
 
 /* In this order; from VMIG_STEP_COMMIT on the migration cannot fail by itself. */
@@ -112,7 +114,11 @@ typedef void (*vmig_moved_fn)(void *arg, int error, bool busy,
  * @doubt: why the commit is in doubt
  * @parts: see struct vmig_source_parts
  * @blackout: us, once the other node said that the VM runs
- * @ending: the kernel is ending the migration by itself, and will tell
+ * @pulse: of the other node's host; NULL before memory moves and from the commit
+ *	on
+ * @ending: the kernel is ending the migration, and will tell
+ * @resumed: the VM runs on here after a failure; or not yet, because of
+ *	@obstacle
  * @error: positive errno of the answer, with @reason
  * @busy: the other node had no slot free
  */
@@ -161,7 +167,10 @@ struct vmig_source {
 	enum vmig_lease_status told;
 	char doubt[512];
 
+	struct vmig_pulse *pulse;
 	bool ending;
+	bool resumed;
+	char obstacle[VMIG_TEXT_MAX + 1];
 	int error;
 	bool busy;
 	char reason[VMIG_TEXT_MAX + 1];
@@ -197,15 +206,21 @@ struct vmig_source *vmig_source_recover(struct vmig_daemon *daemon,
 void vmig_source_forget(struct vmig_machine *m);
 void vmig_source_notify(struct vmig_source *s,
 			const struct vmig_mig_info *info);
-void vmig_source_fail(struct vmig_source *s, int error, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
 void vmig_source_enter(struct vmig_source *s, enum vmig_step step);
 void vmig_source_begin(struct vmig_source *s);
 void vmig_source_prepared(struct vmig_source *s);
 void vmig_source_paused(struct vmig_source *s);
 void vmig_source_stopped(struct vmig_source *s);
 void vmig_source_committed(struct vmig_source *s);
+void vmig_source_finish(struct vmig_source *s);
+
+/* rollback.c APIs: */
+void vmig_source_fail(struct vmig_source *s, int error, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
 void vmig_source_roll_back(struct vmig_source *s, const char *why);
+void vmig_rollback_ended(struct vmig_source *s,
+			 const struct vmig_mig_info *info);
+void vmig_rollback_settle(struct vmig_source *s);
 
 /* setup.c APIs: */
 void vmig_setup_say(struct vmig_source *s);
