@@ -44,17 +44,18 @@ static void on_status(void *arg, struct json_object *ret, const char *why)
 		return;
 	}
 	m->running = vmig_json_uint(ret, "running", 0);
-	if (m->running || m->ops)
-		return;
 	info = calloc(1, sizeof(*info));
 	if (!info)
-		return;
+		abort();	/* a daemon without memory is restarted */
 	/* Paused by somebody else's hand it stays paused. */
-	if (!vmig_nl_migration_get(m->daemon->nl, 0, m->name, info, NULL) &&
+	if (!m->running && !m->ops &&
+	    !vmig_nl_migration_get(m->daemon->nl, 0, m->name, info, NULL) &&
 	    info->role == VMIG_ROLE_SOURCE &&
 	    (info->state == VMIG_STATE_FAILED ||
 	     info->state == VMIG_STATE_CANCELLED))
-		vmig_resume_start(m, NULL, NULL);
+		vmig_resume_recover(m);
+	else
+		vmig_ownership_learn(m);
 	free(info);
 }
 
@@ -153,7 +154,7 @@ static void recover_one(struct vmig_daemon *daemon, struct vmig_machine *m,
 		vmig_machine_kill(m);
 	} else if (!ret) {
 		vmig_log("VM %s found again, QEMU %d", m->name, (int)m->pid);
-		vmig_ownership_learn(m);
+		vmig_ownership_presume(m);
 		vmig_qmp_call(m->qmp, "query-status", NULL, on_status, m);
 	}
 }

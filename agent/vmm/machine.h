@@ -148,6 +148,7 @@ void vmig_machine_end(struct vmig_machine *m);
 /* resume.c APIs: */
 typedef void (*vmig_resume_fn)(void *arg, const char *why);
 void vmig_resume_start(struct vmig_machine *m, vmig_resume_fn fn, void *arg);
+void vmig_resume_recover(struct vmig_machine *m);
 void vmig_resume_stop(struct vmig_machine *m);
 
 #endif /* VMIG_MACHINE_H */

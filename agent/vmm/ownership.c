@@ -235,12 +235,16 @@ static void on_learned(void *arg, const struct vmig_lease_result *result)
 	vmig_qmp_call(m->qmp, "stop", NULL, on_stopped, m);
 }
 
+void vmig_ownership_presume(struct vmig_machine *m)
+{
+	m->lease.held = vmig_ownership_is_used(m);
+}
+
 void vmig_ownership_learn(struct vmig_machine *m)
 {
-	if (!vmig_ownership_is_used(m))
+	/* Whoever asks for something else learns it as well. */
+	if (!vmig_ownership_is_used(m) || vmig_ownership_is_busy(m))
 		return;
-	/* Until the storage has said otherwise: it may end before that. */
-	m->lease.held = true;
 	vmig_ownership_ask(m, VMIG_LEASE_READ, NULL, on_learned, m);
 }
 

@@ -76,6 +76,8 @@ bool vmig_ownership_is_mine(const struct vmig_machine *m,
 
 /* Take the lease and start QEMU; start_request is answered as it goes. */
 void vmig_ownership_start(struct vmig_machine *m);
+/* A QEMU was found: the lease is this node's until the storage says otherwise. */
+void vmig_ownership_presume(struct vmig_machine *m);
 /* The VM was found running: see that it may. */
 void vmig_ownership_learn(struct vmig_machine *m);
 /**

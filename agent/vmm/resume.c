@@ -3,7 +3,8 @@
  * Back to a running VM from wherever a failed migration left its QEMU.
  *
  * The one path of all failures before the commit: stop QEMU's part of the
- * migration if it has begun, wait until it is over, continue.
+ * migration if it has begun, wait until it is over, continue. A new agent, which
+ * does not know how long nobody has watched, asks for the VM's lease before.
  */
 #include <stdbool.h>
 #include <stdio.h>
@@ -26,12 +27,14 @@ struct vmig_resume {
 	struct vmig_machine *m;
 	sd_event_source *timer;
 	uint64_t begun;
+	bool learning;	/* whether the lease is still this node's */
+	bool told;
 	bool cancelled;
 	vmig_resume_fn fn;
 	void *arg;
 };
 
-static void ask_migration(struct vmig_resume *r);
+static void go_on(struct vmig_resume *r);
 
 void vmig_resume_stop(struct vmig_machine *m)
 {
@@ -40,6 +43,7 @@ void vmig_resume_stop(struct vmig_machine *m)
 	if (!r)
 		return;
 	m->resume = NULL;
+	vmig_ownership_forget(m, r);
 	if (m->qmp)
 		vmig_qmp_forget(m->qmp, r);
 	sd_event_source_disable_unref(r->timer);
@@ -50,7 +54,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *arg)
 {
 	(void)source;
 	(void)usec;
-	ask_migration(arg);
+	go_on(arg);
 	return 0;
 }
 
@@ -145,12 +149,36 @@ static void ask_migration(struct vmig_resume *r)
 	vmig_qmp_call(r->m->qmp, "query-migrate", NULL, on_migration, r);
 }
 
-/**
- * vmig_resume_start() - Let the VM run on here.
- * @fn: called once: with NULL when it runs, or with the obstacle when it does
- *	not after REPORT_US; it is tried on then. Not called if QEMU dies.
- */
-void vmig_resume_start(struct vmig_machine *m, vmig_resume_fn fn, void *arg)
+static void on_lease(void *arg, const struct vmig_lease_result *result)
+{
+	struct vmig_resume *r = arg;
+	struct vmig_machine *m = r->m;
+
+	if (vmig_ownership_is_mine(m, result)) {
+		r->learning = false;
+		ask_migration(r);
+	} else if (result->status == VMIG_LEASE_DONE) {
+		vmig_log("VM %s stays paused, as its lease is not that of this node: %s; if it runs elsewhere, end it here with: vmig-agent vm stop --force %s",
+			 m->name, result->evidence, m->name);
+		vmig_resume_stop(m);
+	} else {
+		if (!r->told)
+			vmig_log("VM %s stays paused until its lease can be read: %s",
+				 m->name, result->err.text);
+		r->told = true;
+		again(r, RETRY_US);
+	}
+}
+
+static void go_on(struct vmig_resume *r)
+{
+	if (r->learning)
+		vmig_ownership_ask(r->m, VMIG_LEASE_READ, NULL, on_lease, r);
+	else
+		ask_migration(r);
+}
+
+static struct vmig_resume *make(struct vmig_machine *m)
 {
 	struct vmig_resume *r;
 
@@ -159,9 +187,30 @@ void vmig_resume_start(struct vmig_machine *m, vmig_resume_fn fn, void *arg)
 	if (!r)
 		abort();	/* a daemon without memory is restarted */
 	r->m = m;
-	r->fn = fn;
-	r->arg = arg;
 	r->begun = vmig_daemon_now(m->daemon);
 	m->resume = r;
-	ask_migration(r);
+	return r;
+}
+
+/* vmig_resume_recover() - The same for a VM that was found stopped. */
+void vmig_resume_recover(struct vmig_machine *m)
+{
+	struct vmig_resume *r = make(m);
+
+	r->learning = vmig_ownership_is_used(m);
+	go_on(r);
+}
+
+/**
+ * vmig_resume_start() - Let the VM run on here.
+ * @fn: called once: with NULL when it runs, or with the obstacle when it does
+ *	not after REPORT_US; it is tried on then. Not called if QEMU dies.
+ */
+void vmig_resume_start(struct vmig_machine *m, vmig_resume_fn fn, void *arg)
+{
+	struct vmig_resume *r = make(m);
+
+	r->fn = fn;
+	r->arg = arg;
+	go_on(r);
 }

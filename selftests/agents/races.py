@@ -136,6 +136,30 @@ async def stop_before_a_new_agent_has_read_the_lease(pair):
     await pair.must(node, "vm", "start", name)
 
 
+async def resume_before_a_new_agent_has_read_the_lease(pair):
+    """A VM that stands still goes on when the lease says so, and not before."""
+    node, proxy = pair.vm.runner(), pair.proxy
+    lock = []
+
+    async def plan(message):
+        if str(message) == "control destination loaded" and not lock:
+            await node.kill()
+            lock.append(pair.vm.lock_lease())
+        proxy.deliver(message)
+
+    proxy.plan = plan
+    await node.run("migrate", pair.vm.name, pair.other(node).name)
+    proxy.heal()
+    begin = len(node.read_log())
+    await node.start()
+    await pair.wait(60, "the agent to miss the lease",
+                    lambda: "until its lease can be read" in
+                    node.read_log()[begin:])
+    if pair.vm.runners():
+        raise Failed("the VM goes on before its lease was read")
+    os.close(lock[0])
+
+
 async def start_while_the_lease_is_released(pair):
     """The lease of a VM that is off; a start then has to be answered."""
     node, name = pair.vm.runner(), pair.vm.name
@@ -186,4 +210,5 @@ CASES = [Race(function) for function in (
     same_vm_from_two_sides, commands_during_a_move)]
 CASES += [Race(function, "lease-file") for function in (
     stop_before_a_new_agent_has_read_the_lease,
+    resume_before_a_new_agent_has_read_the_lease,
     start_while_the_lease_is_released, check_of_another_lease)]
