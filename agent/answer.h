@@ -48,7 +48,11 @@
  *
  * vm-recover:
  *	a lease as above, of now, with, besides,
- *	{"vm": "web1", "node": "b", "evidence": "what was found\nwhere"}
+ *	{"vm": "web1", "node": "b", "evidence": "what was found\nwhere",
+ *	 "arrived": true}
+ *
+ *	arrived: a QEMU with the VM is here, paused, and what lease it waits for is
+ *	lost. Absent otherwise.
  *
  * migrate, at its end:
  *	{"migration": 7, "transport_why": "both nodes can",

@@ -9,6 +9,7 @@
 #include <json-c/json.h>
 
 #include "cluster/message.h"
+#include "migrate/destination.h"
 #include "migrate/source.h"
 #include "requests.h"
 #include "vmm/machine.h"
@@ -88,7 +89,13 @@ void vmig_request_undefine(struct vmig_daemon *daemon,
 			   const struct vmig_request *request)
 {
 	struct vmig_machine *m = vmig_request_machine(daemon, request);
+	struct vmig_incoming *lost = m ? vmig_handoff_find_lost(m) : NULL;
 
+	if (lost) {
+		vmig_handoff_decide(lost, false, false);
+		vmig_daemon_answer(daemon, request->id, 0, NULL, NULL);
+		return;
+	}
 	if (m)
 		vmig_source_forget(m);
 	if (!m || vmig_request_refuse_busy(daemon, request, m, "undefine"))
@@ -114,6 +121,8 @@ static void tell(struct recovery *r, const struct vmig_lease_result *result)
 	struct vmig_daemon *daemon = r->m->daemon;
 	struct json_object *o = vmig_ownership_describe(r->m);
 
+	if (vmig_handoff_find_lost(r->m))
+		vmig_json_add_bool(o, "arrived", true);
 	vmig_json_add_string(o, "vm", r->m->name);
 	vmig_json_add_string(o, "node", daemon->config->node);
 	vmig_json_add_string(o, "evidence", result->evidence);
@@ -137,6 +146,7 @@ static void refuse(struct recovery *r, const char *fmt, ...)
 static void on_taken(void *arg, const struct vmig_lease_result *result)
 {
 	struct recovery *r = arg;
+	struct vmig_incoming *lost;
 
 	if (result->status != VMIG_LEASE_DONE) {
 		refuse(r, "%s", result->err.text);
@@ -144,7 +154,11 @@ static void on_taken(void *arg, const struct vmig_lease_result *result)
 	}
 	vmig_log("VM %s: an operator gave its lease to this node, epoch %llu",
 		 r->m->name, (unsigned long long)result->record.epoch);
+	lost = vmig_handoff_find_lost(r->m);
 	tell(r, result);
+	/* What the VM did since at its old node is not in this memory. */
+	if (lost)
+		vmig_handoff_decide(lost, false, true);
 	free(r);
 }
 
@@ -153,11 +167,15 @@ static void on_seen(void *arg, const struct vmig_lease_result *result)
 	struct vmig_lease_record record = result->record;
 	struct recovery *r = arg;
 	struct vmig_machine *m = r->m;
+	struct vmig_incoming *lost = vmig_handoff_find_lost(m);
 
 	if (result->status != VMIG_LEASE_DONE) {
 		refuse(r, "%s", result->err.text);
 	} else if (!r->confirmed) {
 		tell(r, result);
+		/* It has become clear meanwhile. */
+		if (lost && vmig_ownership_is_mine(m, result))
+			vmig_handoff_decide(lost, true, true);
 		free(r);
 	} else if (!*record.holder || m->lease.held) {
 		refuse(r, "%s holds the lease of VM %s: there is nothing to take over; start it with: vmig-agent vm start %s",
@@ -198,7 +216,8 @@ void vmig_request_recover(struct vmig_daemon *daemon,
 		return;
 	}
 	if (confirmed) {
-		if (vmig_request_refuse_busy(daemon, request, m, "recover"))
+		if ((!vmig_handoff_find_lost(m) || vmig_ownership_is_busy(m)) &&
+		    vmig_request_refuse_busy(daemon, request, m, "recover"))
 			return;
 		epoch = strtoull(request->data, &end, 10);
 		if (*end) {
@@ -206,7 +225,8 @@ void vmig_request_recover(struct vmig_daemon *daemon,
 			     "the epoch to recover from is not a number");
 			return;
 		}
-	} else if (m->ops || vmig_ownership_is_busy(m)) {
+	} else if ((m->ops && !vmig_handoff_find_lost(m)) ||
+		   vmig_ownership_is_busy(m)) {
 		snprintf(text, sizeof(text),
 			 "VM %s is being migrated or its lease is asked for: `vm show %s` has what is known",
 			 m->name, m->name);

@@ -44,6 +44,10 @@ static void print_recovery(struct json_object *o)
 	printf("vm       %s\n", vm);
 	vmig_lease_print(o, 1);
 	printf("%s\n", vmig_document_text(o, "evidence"));
+	if (vmig_document_flag(o, "arrived") && strcmp(holder, node))
+		printf("It has arrived on node %s, where it is paused, and whether it was handed over is not known: it cannot go on there.\n"
+		       "If it runs elsewhere, remove what has arrived: vmig-agent vm undefine %s\n",
+		       node, vm);
 	if (!*holder)
 		printf("Nobody holds it: vmig-agent vm start %s\n", vm);
 	else if (!strcmp(holder, node))

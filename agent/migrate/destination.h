@@ -50,6 +50,7 @@ struct vmig_incoming_parts {
  * @handoff: the lease that was promised with "commit"
  * @told: the last trouble with the lease, which is logged once
  * @refused: QEMU has refused to continue, and that is logged
+ * @lost: nobody knows what lease was promised: an operator decides
  * @mark: when the part of the commit that goes on began, CLOCK_MONOTONIC us
  */
 struct vmig_incoming {
@@ -80,6 +81,7 @@ struct vmig_incoming {
 	struct vmig_lease_record handoff;
 	enum vmig_lease_status told;
 	bool refused;
+	bool lost;
 	uint64_t mark;
 	struct vmig_incoming_parts parts;
 };
@@ -129,6 +131,13 @@ void vmig_handoff_check(struct vmig_incoming *in);
 void vmig_handoff_begin(struct vmig_incoming *in, struct json_object *commit);
 /* The same for what an earlier daemon began. */
 void vmig_handoff_recover(struct vmig_incoming *in);
+/* One that does not know what lease it waits for, or NULL. */
+struct vmig_incoming *vmig_handoff_find_lost(const struct vmig_machine *m);
+/*
+ * An operator decides: the VM goes on here if the lease is this node's (@mine),
+ * else what arrived is thrown away. @keep: its definition stays.
+ */
+void vmig_handoff_decide(struct vmig_incoming *in, bool mine, bool keep);
 bool vmig_handoff_find(const struct vmig_machine *m,
 		       struct vmig_handoff_file *found);
 void vmig_handoff_forget(const struct vmig_machine *m);

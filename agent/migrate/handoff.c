@@ -20,6 +20,7 @@
 #include "../file.h"
 #include "../vmm/machine.h"
 #include "destination.h"
+#include "slot.h"
 
 #define HANDOFF_PATH_MAX (PATH_MAX + NAME_MAX + 32)
 
@@ -194,15 +195,57 @@ void vmig_handoff_begin(struct vmig_incoming *in, struct json_object *commit)
 	ask(in);
 }
 
+struct vmig_incoming *vmig_handoff_find_lost(const struct vmig_machine *m)
+{
+	struct vmig_incoming *in;
+
+	LIST_FOREACH(in, &m->daemon->incomings, entry) {
+		if (in->m == m && in->lost)
+			return in;
+	}
+	return NULL;
+}
+
+void vmig_handoff_decide(struct vmig_incoming *in, bool mine, bool keep)
+{
+	in->lost = false;
+	in->m->owned = mine || keep;
+	if (mine) {
+		vmig_incoming_resume(in);
+		return;
+	}
+	if (!keep)
+		vmig_store_return(in->m);
+	in->step = VMIG_IN_RECORD;
+	vmig_incoming_drop(in, "aborted", "an operator decided so");
+}
+
+/*
+ * If the lease is this node's, it is by this very HANDOFF: it was the source's
+ * when the VM began to arrive. Else nobody knows: what asked for it may be on its
+ * way, and another epoch may be that of a VM that ran on at the source.
+ */
+static void on_lost(void *arg, const struct vmig_lease_result *result)
+{
+	struct vmig_incoming *in = arg;
+
+	if (vmig_ownership_is_mine(in->m, result)) {
+		vmig_handoff_decide(in, true, true);
+		return;
+	}
+	vmig_log("VM %s from node %s stays paused: %s/%s/handoff, which says what lease it waits for, is lost; see vmig-agent vm recover %s",
+		 in->m->name, in->node, in->daemon->config->run, in->m->name,
+		 in->m->name);
+}
+
 void vmig_handoff_recover(struct vmig_incoming *in)
 {
 	struct vmig_handoff_file found;
 
 	if (!vmig_handoff_find(in->m, &found) || !found.whole) {
-		/* Another epoch may be that of a VM that ran on elsewhere. */
-		vmig_log("VM %s from node %s stays paused: %s/%s/handoff, which says what lease it waits for, is lost; see vmig-agent vm recover %s",
-			 in->m->name, in->node, in->daemon->config->run,
-			 in->m->name, in->m->name);
+		in->lost = true;
+		vmig_slot_freed(in->daemon);
+		vmig_ownership_ask(in->m, VMIG_LEASE_READ, NULL, on_lost, in);
 		return;
 	}
 	in->handoff = found.record;

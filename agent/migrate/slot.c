@@ -34,13 +34,13 @@ static bool source_holds(const struct vmig_source *s)
 }
 
 /*
- * From its "setup" on until it runs here, but not for the very one that is being
- * checked.
+ * From its "setup" on until it runs here, or waits for an operator; but not for the
+ * very one that is being checked.
  */
 static bool incoming_holds(const struct vmig_incoming *in,
 			   const struct vmig_machine *m)
 {
-	return in->m && in->m != m && in->step != VMIG_IN_NETWORK;
+	return in->m && in->m != m && in->step != VMIG_IN_NETWORK && !in->lost;
 }
 
 /*

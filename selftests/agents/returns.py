@@ -4,6 +4,7 @@ in a commit: its definition is replaced, but only by a VM that arrives.
 """
 
 import asyncio
+import json
 import os
 
 import cases
@@ -116,23 +117,31 @@ async def lost(pair, message):
     pair.proxy.deliver(message, raw)
 
 
-async def killed_in_handoff(pair, message):
-    """As that, but a new agent finds it out."""
-    if str(message) != "control source commit":
-        pair.proxy.deliver(message)
-        return ""
+async def kill_in_handoff(pair, message):
+    """The destination's agent, when it asks for the lease and before it has it.
+    The source keeps the VM."""
     node = pair.other(pair.nodes[message.connection.opener])
     lock = pair.vm.lock_lease()
     pair.proxy.deliver(message)
     await pair.wait(SETTLE_LIMIT, "the destination to ask for the lease",
                     node.helpers)
-    early = MARK in read(node, pair.vm)
     await node.kill()
     message.connection.cut()
     os.close(lock)
     while not pair.vm.runners():
         await asyncio.sleep(0.05)
-    return "the definition was not replaced before the lease" if early else ""
+
+
+async def killed_in_handoff(pair, message):
+    """As that, but a new agent finds it out."""
+    if str(message) != "control source commit":
+        pair.proxy.deliver(message)
+        return ""
+    await kill_in_handoff(pair, message)
+    node = pair.other(pair.nodes[message.connection.opener])
+    if MARK in read(node, pair.vm):
+        return "the definition was not replaced before the lease"
+    return ""
 
 
 # Who is another VM
@@ -162,7 +171,63 @@ class Refused(cases.Case):
         await pair.move_on()
 
 
+class Lost(cases.Case):
+    """The destination does not know any more what lease it waits for.
+
+    @dead: so is the source
+    """
+
+    def __init__(self, name, dead):
+        super().__init__("lost-handoff/" + name, "lease-file")
+        self.dead = dead
+
+    async def run(self, pair):
+        source, name = pair.vm.runner(), pair.vm.name
+        other = pair.other(source)
+
+        async def plan(message):
+            if str(message) == "control source commit":
+                await kill_in_handoff(pair, message)
+            else:
+                pair.proxy.deliver(message)
+
+        pair.proxy.plan = plan
+        await source.run("migrate", name, other.name)
+        pair.proxy.heal()
+        os.unlink(other.path("run", name, "handoff"))
+        await other.start()
+        said = await pair.must(other, "vm", "recover", name)
+        if "has arrived" not in said or "vm undefine" not in said:
+            raise Failed(f"vm recover shows: {said}")
+        said = await pair.must(other, "node", "show", "--json")
+        if json.loads(said)["slot"]["holders"]:
+            raise Failed(f"it holds a slot: {said}")
+        if pair.vm.runner() != source:
+            raise Failed("the VM does not run where it was")
+        if self.dead:
+            await self.take_over(pair, source, other)
+        else:
+            await pair.must(other, "vm", "undefine", name)
+        await pair.settle()
+        await pair.move_on()
+
+    async def take_over(self, pair, source, other):
+        """From its disk: what has arrived is not what ran last."""
+        name = pair.vm.name
+        await source.kill()
+        pair.vm.kill(source)
+        said = json.loads(await pair.must(other, "vm", "recover", name,
+                                          "--json"))
+        await pair.must(other, "vm", "recover", name, "--fence-confirmed",
+                        "--epoch", str(said["epoch"]))
+        await pair.must(other, "vm", "start", name)
+        await source.start()
+        await pair.must(source, "vm", "undefine", name)
+
+
 CASES = [
+    Lost("source-runs-it", False),
+    Lost("source-is-dead", True),
     Return("at-once"),
     Return("refused-before", refused),
     Return("cut-before", cut),
