@@ -133,9 +133,10 @@ static void seek_abort(struct vmig_channel *ch)
 }
 
 /*
- * The peer closed while something was being sent to it. What it said before is
- * still to be received, and the last of it may be an ABORT that tells why. All
- * of it is here already: a peer that goes on talking is not worth a wait.
+ * The peer closed, or gave up, while something else was expected of it. What it
+ * said before is still to be received, and the last of it may be an ABORT that
+ * tells why. All of it is here already: a peer that goes on talking is not worth
+ * a wait.
  */
 static void hear_last_words(struct vmig_channel *ch)
 {
@@ -205,7 +206,7 @@ int vmig_channel_send(struct vmig_channel *ch, struct vmig_frame *frame,
 			      more);
 	if (err)
 		return lost_sending(ch, err);
-	ch->torn = len < frame->len;
+	ch->torn = len < frame->len && !link->ops->pages_apart;
 	ch->last_tx = jiffies;
 	return 0;
 }
@@ -294,6 +295,11 @@ int vmig_channel_recv_pages(struct vmig_channel *ch, size_t len)
 	int err;
 
 	err = link->ops->recv_pages(link, scratch->bvec, scratch->nbvecs, len);
+	/* Who gives up in between has an ABORT to say. */
+	if (err == -ENOMSG) {
+		hear_last_words(ch);
+		err = -EPIPE;
+	}
 	return err ? lost(ch, err == -ENODATA ? -EPIPE : err) : 0;
 }
 

@@ -30,8 +30,8 @@ static void set_limits(const struct ib_device_attr *attrs,
 				VMIG_RDMA_GRANT_PAGES);
 	limits->keys = DIV_ROUND_UP(VMIG_RDMA_GRANT_PAGES, limits->key_pages);
 	limits->sges = clamp_t(u32, attrs->max_send_sge, 1, 32);
-	limits->piece = min_t(u32, ib_dma_max_seg_size(device) & PAGE_MASK,
-			      CHUNK_BYTES);
+	limits->piece = clamp_t(u32, ib_dma_max_seg_size(device) & PAGE_MASK,
+				PAGE_SIZE, CHUNK_BYTES);
 	/* The source writes, the destination registers and invalidates. */
 	writes = DIV_ROUND_UP(VMIG_RDMA_GRANT_PAGES, limits->sges);
 	registrations = 2 * limits->keys;

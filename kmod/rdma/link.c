@@ -46,8 +46,12 @@ static bool explain(struct vmig_link *link, int err, const char *node,
 	bool known;
 
 	spin_lock_irqsave(&rl->lock, flags);
-	known = rl->err && *rl->why;
-	if (known && rl->was_connected)
+	known = (rl->err || rl->unable) && *rl->why;
+	if (known && rl->unable)
+		snprintf(text, size,
+			 "Channel %u to node %s cannot go on: %s",
+			 channel, node, rl->why);
+	else if (known && rl->was_connected)
 		snprintf(text, size,
 			 "The RDMA connection to node %s broke on channel %u: %s",
 			 node, channel, rl->why);
@@ -89,6 +93,7 @@ static void detach(struct vmig_link *link)
 }
 
 static const struct vmig_link_ops link_ops = {
+	.pages_apart	= true,
 	.begin		= begin,
 	.open		= open_link,
 	.send		= vmig_rdma_send,

@@ -174,6 +174,7 @@ enum vmig_rdma_state {
  * @state: of the connection
  * @err: why it is broken, 0 while it is not; the first one counts
  * @why: the same as the end of a sentence; empty if the peer just closed
+ * @unable: @why is this node's own, and the connection does not matter
  * @vague: @err came from flushed work, and may give way to one that says more
  * @moves: counts all that happens, to tell patience from silence
  * @credits: messages that the peer has buffers for
@@ -219,6 +220,7 @@ struct vmig_rdma_link {
 	enum vmig_rdma_state state;
 	int err;
 	char why[128];
+	bool unable;
 	bool vague;
 	unsigned long moves;
 	unsigned int credits;
@@ -279,6 +281,8 @@ struct vmig_rdma_patience {
 bool vmig_rdma_is_broken(struct vmig_rdma_link *rl);
 __printf(3, 4)
 void vmig_rdma_break(struct vmig_rdma_link *rl, int err, const char *fmt, ...);
+__printf(2, 3)
+void vmig_rdma_be_unable(struct vmig_rdma_link *rl, const char *fmt, ...);
 void vmig_rdma_break_wc(struct vmig_rdma_link *rl, const struct ib_wc *wc,
 			const char *what);
 void vmig_rdma_enter(struct vmig_rdma_link *rl, enum vmig_rdma_state state);
@@ -337,6 +341,8 @@ void vmig_rdma_pages_put(struct scatterlist *sg, unsigned int nents);
 /* write.c APIs: */
 int vmig_rdma_send_pages(struct vmig_link *link, const struct bio_vec *pages,
 			 unsigned int nr, size_t len, bool more);
+int vmig_rdma_write_settle(struct vmig_rdma_link *rl,
+			   struct vmig_rdma_patience *p);
 void vmig_rdma_write_release(struct vmig_rdma_link *rl);
 
 /* region.c APIs: */

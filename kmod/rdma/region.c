@@ -166,9 +166,10 @@ static int map_regions(struct vmig_rdma_link *rl, const struct bio_vec *pages,
 		err = map_region(rl, &cursor, len, sg);
 		if (err) {
 			let_go(rl);
-			vmig_rdma_break(rl, err,
-					"memory cannot be registered with RDMA device %s (error %d)",
-					dev_name(&rl->pd->device->dev), -err);
+			vmig_rdma_be_unable(rl,
+					    "memory cannot be registered with RDMA device %s (error %d)",
+					    dev_name(&rl->pd->device->dev),
+					    -err);
 			return err;
 		}
 		sg += rl->regions[rl->nregions - 1].nents;
@@ -204,7 +205,7 @@ static int grant(struct vmig_rdma_link *rl)
 				      &rl->regions[i - 1].reg.wr);
 }
 
-/* Return: -EPIPE if a frame came instead, which can only be an ABORT. */
+/* Return: -ENOMSG if a frame came instead. */
 static int await_placed(struct vmig_rdma_link *rl)
 {
 	struct vmig_rdma_buffer *buffer;
@@ -217,7 +218,7 @@ static int await_placed(struct vmig_rdma_link *rl)
 		return err;
 	buffer = vmig_rdma_peek(rl, &rl->notes);
 	if (!buffer)
-		return -EPIPE;
+		return -ENOMSG;
 	if (buffer->type != VMIG_RDMA_PLACED) {
 		vmig_rdma_break(rl, -EPROTO,
 				"what came is wrong: a GRANT, which only a destination may say");

@@ -398,6 +398,10 @@ static int recv_bytes(struct vmig_rdma_link *rl, void *buf, size_t len)
 	if (rl->link.stop(rl->link.arg))
 		return -ECANCELED;
 	vmig_rdma_be_patient(rl, &p, VMIG_RDMA_RECEIVING);
+	/* An answer to pages is of use once their references are gone; if the
+	 * link is broken, what came before is still to be had.
+	 */
+	vmig_rdma_write_settle(rl, &p);
 	while (len) {
 		err = await_received(rl, &p);
 		buffer = vmig_rdma_peek(rl, &rl->stream);

@@ -34,7 +34,8 @@ static void break_link(struct vmig_rdma_link *rl, int err, bool vague,
 
 	spin_lock_irqsave(&rl->lock, flags);
 	if (!rl->err || (rl->vague && !vague)) {
-		vsnprintf(rl->why, sizeof(rl->why), fmt, args);
+		if (!rl->unable)
+			vsnprintf(rl->why, sizeof(rl->why), fmt, args);
 		rl->vague = vague;
 		/* Pairs with vmig_rdma_is_broken(). */
 		smp_store_release(&rl->err, err);
@@ -59,6 +60,28 @@ void vmig_rdma_break(struct vmig_rdma_link *rl, int err, const char *fmt, ...)
 
 	va_start(args, fmt);
 	break_link(rl, err, false, fmt, args);
+	va_end(args);
+}
+
+/**
+ * vmig_rdma_be_unable() - This node fails, though the connection works.
+ * @rl: the link
+ * @fmt: why, as the end of a sentence
+ *
+ * The peer can still be told.
+ */
+void vmig_rdma_be_unable(struct vmig_rdma_link *rl, const char *fmt, ...)
+{
+	unsigned long flags;
+	va_list args;
+
+	va_start(args, fmt);
+	spin_lock_irqsave(&rl->lock, flags);
+	if (!rl->err && !rl->unable) {
+		vsnprintf(rl->why, sizeof(rl->why), fmt, args);
+		rl->unable = true;
+	}
+	spin_unlock_irqrestore(&rl->lock, flags);
 	va_end(args);
 }
 

@@ -4,6 +4,10 @@
  *
  * The queue pair carries out its work in order, so that only the message behind
  * the writes needs a completion, and the peer that has it has the pages.
+ *
+ * Nobody waits for that here: the thread goes on to the next chunk meanwhile. The
+ * pages of this one are referenced until the next is to be written, or until the
+ * thread wants an answer to what it sent; both wait for the completion.
  */
 #include <linux/bvec.h>
 #include <linux/ktime.h>
@@ -81,9 +85,9 @@ static int prepare_write(struct vmig_rdma_link *rl,
 			       le32_to_cpu(key->key), DMA_TO_DEVICE);
 	if (err < 0) {
 		vmig_rdma_pages_put(sg, write->nents);
-		vmig_rdma_break(rl, err,
-				"pages cannot be mapped for RDMA device %s (error %d)",
-				dev_name(&rl->id->device->dev), -err);
+		vmig_rdma_be_unable(rl,
+				    "pages cannot be mapped for RDMA device %s (error %d)",
+				    dev_name(&rl->id->device->dev), -err);
 		return err;
 	}
 	rl->nwrites++;
@@ -149,9 +153,27 @@ static int write_pages(struct vmig_rdma_link *rl, struct vmig_rdma_patience *p,
 		sg += rl->writes[i].nents;
 	}
 	first = chain_writes(rl, &last);
-	err = vmig_rdma_send_message(rl, p, VMIG_RDMA_PLACED, NULL, first,
-				     last);
-	return err ?: vmig_rdma_wait(rl, p, vmig_rdma_is_all_sent);
+	return vmig_rdma_send_message(rl, p, VMIG_RDMA_PLACED, NULL, first,
+				      last);
+}
+
+/**
+ * vmig_rdma_write_settle() - Wait until the pages under way are written.
+ * @rl: the link, in use
+ * @p: of the call that this is for
+ *
+ * Return: 0 when the device is through with them, or as vmig_rdma_wait().
+ */
+int vmig_rdma_write_settle(struct vmig_rdma_link *rl,
+			   struct vmig_rdma_patience *p)
+{
+	int err = 0;
+
+	if (rl->nwrites)
+		err = vmig_rdma_wait(rl, p, vmig_rdma_is_all_sent);
+	if (!err)
+		vmig_rdma_write_release(rl);
+	return err;
 }
 
 static void note_round_trip(struct vmig_rdma_link *rl, ktime_t began)
@@ -178,13 +200,12 @@ int vmig_rdma_send_pages(struct vmig_link *link, const struct bio_vec *pages,
 	err = await_grant(rl, &p, len, keys, &nkeys);
 	if (!err) {
 		note_round_trip(rl, began);
-		err = write_pages(rl, &p, &cursor, keys, nkeys);
+		err = vmig_rdma_write_settle(rl, &p) ?:
+		      write_pages(rl, &p, &cursor, keys, nkeys);
 	}
 	/* After an error the device may still read: the release waits for it. */
-	if (!err) {
-		vmig_rdma_write_release(rl);
+	if (!err)
 		WRITE_ONCE(link->sent, link->sent + len);
-	}
 	mutex_unlock(&rl->use);
 	return err == -ENODATA ? -EPIPE : err;
 }

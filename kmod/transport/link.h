@@ -51,6 +51,8 @@ struct vmig_link {
 
 /**
  * struct vmig_link_ops - what a transport does for a channel
+ * @pages_apart: pages travel beside the frames: another frame may follow one
+ *	whose pages do not
  * @begin: optional: make the connection fit for what follows; until here it is
  *	as the transport got it. Cannot fail.
  * @open: optional: wait until it is connected, for @patience seconds at most
@@ -65,6 +67,8 @@ struct vmig_link {
  * @send_pages: send pages by reference, behind the frame that announced them.
  *	Their contents are read when they leave, and again when they are
  *	repeated: a page that changes meanwhile must be sent again by the caller.
+ *	They are referenced until then, which may be after this returns, but
+ *	not after an answer to them was received.
  *	Return: as @send.
  * @recv: receive exactly @len bytes. Return: 0; -ENODATA if the peer closed
  *	before the first byte, -EPIPE if after it; -ECANCELED if stopped,
@@ -72,7 +76,7 @@ struct vmig_link {
  *	or the transport's error.
  * @recv_pages: receive straight into pages. When it returns nobody writes to
  *	them any more, or the transport keeps them referenced until nobody does.
- *	Return: as @recv.
+ *	Return: as @recv, or -ENOMSG if a frame came instead, to be received.
  * @round_trip_us: the shortest round trip seen, 0 if it is not known
  * @explain: optional: write what an error of the transport's own means, as a
  *	sentence about @channel of @node. Return: false if it is none of these.
@@ -85,6 +89,7 @@ struct vmig_link {
  * @detach: give back what the transport has of it, and free @link
  */
 struct vmig_link_ops {
+	bool pages_apart;
 	void (*begin)(struct vmig_link *link);
 	int (*open)(struct vmig_link *link);
 	int (*check)(struct vmig_link *link);
