@@ -57,6 +57,7 @@ static void run_on(struct vmig_source *s)
 		s->control = NULL;
 	}
 	vmig_channels_close(s);
+	vmig_switchover_break(s);
 	if (s->dead) {
 		vmig_rollback_settle(s);
 		return;

@@ -156,6 +156,8 @@ static void claim(struct vmig_source *s)
 	}
 	vmig_source_enter(s, VMIG_STEP_PREPARE);
 	vmig_switchover_prepare(s, s->channels[s->nsockets].fd);
+	s->state_fd = s->channels[s->nsockets].fd;
+	s->channels[s->nsockets].fd = -1;
 	vmig_channels_close(s);
 }
 

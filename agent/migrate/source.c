@@ -54,6 +54,7 @@ static void destroy(struct vmig_source *s)
 	vmig_pulse_stop(&s->pulse);
 	vmig_conn_close(s->control);
 	vmig_channels_close(s);
+	vmig_switchover_forget(s);
 	if (s->m->qmp)
 		vmig_qmp_forget(s->m->qmp, s);
 	vmig_preflight_forget(&s->preflight);
@@ -413,6 +414,7 @@ struct vmig_source *vmig_source_create(struct vmig_daemon *daemon,
 	s->peer = peer ? peer : &s->stranger;
 	snprintf(s->stranger.name, sizeof(s->stranger.name), "%s", node);
 	s->since = vmig_daemon_now(daemon);
+	s->state_fd = -1;
 	vmig_preflight_init(&s->preflight, daemon, m, s->peer->name, false);
 	s->preflight.done = on_checked;
 	s->preflight.arg = s;

@@ -97,6 +97,8 @@ typedef void (*vmig_moved_fn)(void *arg, int error, bool busy,
  * @nchannels: that the memory travels on
  * @channels: @nsockets for data, all but with RDMA, then one for the device
  *	state. A descriptor is closed once the kernel or QEMU has its own.
+ * @state_fd: the connection that QEMU writes the device state to, so that it can be
+ *	broken off; -1 without
  * @control: NULL in VMIG_STEP_DOUBT between two attempts
  * @prepared: QEMU took its parameters and the state connection
  * @incoming: the other node's kernel waits for the memory
@@ -149,6 +151,7 @@ struct vmig_source {
 	struct vmig_channel channels[VMIG_CHANNELS_MAX + 1];
 	unsigned int nsockets;
 	unsigned int connected;
+	int state_fd;
 
 	bool prepared;
 	bool incoming;
@@ -240,6 +243,8 @@ void vmig_switchover_prepare(struct vmig_source *s, int state_fd);
 void vmig_switchover_pause(struct vmig_source *s);
 void vmig_switchover_stop(struct vmig_source *s);
 void vmig_switchover_save(struct vmig_source *s);
+void vmig_switchover_break(struct vmig_source *s);
+void vmig_switchover_forget(struct vmig_source *s);
 void vmig_switchover_event(struct vmig_source *s, const char *name,
 			   struct json_object *data);
 

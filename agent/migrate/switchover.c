@@ -6,8 +6,12 @@
  * which the kernel moves, is not in its stream.
  */
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <json-c/json.h>
 
@@ -23,6 +27,9 @@
 
 /* The state is a few hundred KB: QEMU's own 128 MiB/s would be felt. */
 #define STATE_BANDWIDTH (1ULL << 40)
+
+/* For a QEMU whose agent is gone: see vmig_switchover_break(). */
+#define STATE_SILENCE_MS 10000
 
 static struct json_object *capability(const char *name)
 {
@@ -56,6 +63,7 @@ static void on_step(void *arg, struct json_object *ret, const char *why)
 /* vmig_switchover_prepare() - All that can be done before the VM stops. */
 void vmig_switchover_prepare(struct vmig_source *s, int state_fd)
 {
+	const int limit_ms = STATE_SILENCE_MS;
 	struct json_object *args = vmig_json_new(NULL);
 	struct json_object *list = json_object_new_array();
 
@@ -67,6 +75,8 @@ void vmig_switchover_prepare(struct vmig_source *s, int state_fd)
 	args = vmig_json_new(NULL);
 	vmig_json_add_uint(args, "max-bandwidth", STATE_BANDWIDTH);
 	vmig_qmp_call(s->m->qmp, "migrate-set-parameters", args, on_step, s);
+	setsockopt(state_fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &limit_ms,
+		   sizeof(limit_ms));
 	vmig_qmp_send_fd(s->m->qmp, "vmig-state", state_fd, on_prepared, s);
 }
 
@@ -115,6 +125,28 @@ void vmig_switchover_save(struct vmig_source *s)
 
 	vmig_json_add_string(args, "state", "pre-switchover");
 	vmig_qmp_call(s->m->qmp, "migrate-continue", args, on_step, s);
+}
+
+/* vmig_switchover_forget() - QEMU alone has the connection. */
+void vmig_switchover_forget(struct vmig_source *s)
+{
+	if (s->state_fd >= 0)
+		close(s->state_fd);
+	s->state_fd = -1;
+}
+
+/*
+ * vmig_switchover_break() - The device state is not wanted any more.
+ *
+ * QEMU 7.2 writes it under its global lock. With a host at the other end that is
+ * gone it hangs there as soon as the socket is full, and does not even answer a
+ * `migrate_cancel`.
+ */
+void vmig_switchover_break(struct vmig_source *s)
+{
+	if (s->state_fd >= 0)
+		shutdown(s->state_fd, SHUT_RDWR);
+	vmig_switchover_forget(s);
 }
 
 static void on_figures(void *arg, struct json_object *ret, const char *why)
