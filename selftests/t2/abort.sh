@@ -133,6 +133,7 @@ attempt()
 	"begin_in_$2"
 	"trouble_$1"
 	wait "$migrating" || status=$?
+	[[ $2 != modified ]] || wait "$holding" || true
 	echo "# $(cat "$said")"
 	"repair_$1"
 	if [[ $status = 0 ]]; then
