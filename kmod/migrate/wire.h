@@ -2,7 +2,7 @@
 /*
  * The wire protocol between two nodes, without any I/O.
  *
- * A channel is a TCP connection that carries frames both ways: a header of
+ * A channel is a connection that carries frames both ways: a header of
  * 32 bytes, then header.len bytes of payload, all little-endian. Each direction
  * counts its frames from 0 in header.seq.
  *
@@ -21,7 +21,8 @@
  * kind, then the bytes of all data runs. A frame never leaves its chunk, so
  * that a channel owns the chunks i with i % channels == its index, and the
  * copies of a page stay in order. The receiver takes the bytes of a frame
- * straight into the pages with one call, however scattered they are.
+ * straight into the pages with one call, however scattered they are. A transport
+ * may carry those bytes beside the frames (link.h).
  *
  * Pure: also compiled into the user-space tests and the fuzzer.
  */
