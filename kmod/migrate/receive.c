@@ -236,6 +236,8 @@ static int recv_into_new(struct vmig_channel *ch, struct vmig_region *region,
 			 pgoff_t base)
 {
 	const struct vmig_runs *runs = &ch->scratch->runs;
+	/* What a peer only says it has written must not be another's memory. */
+	const bool claims = ch->link->ops->claims;
 	struct folio *folio;
 	unsigned int i, page;
 	int err;
@@ -246,11 +248,11 @@ static int recv_into_new(struct vmig_channel *ch, struct vmig_region *region,
 	for (i = 0; i < runs->nruns; i++) {
 		const struct vmig_run *run = &runs->run[i];
 
-		if (run->kind != VMIG_RUN_DATA) {
+		if (claims || run->kind != VMIG_RUN_DATA)
 			folio_zero_range(folio, (size_t)run->first << PAGE_SHIFT,
 					 (size_t)run->npages << PAGE_SHIFT);
+		if (run->kind != VMIG_RUN_DATA)
 			continue;
-		}
 		for (page = run->first; page < run->first + run->npages; page++)
 			vmig_channel_add_page(ch, folio, base + page);
 	}

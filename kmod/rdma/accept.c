@@ -90,7 +90,10 @@ static enum vmig_rdma_refusal judge(struct vmig_rdma_session *session,
 		return why;
 	if (crypto_memneq(hello.secret, session->secret,
 			  sizeof(hello.secret)))
-		return VMIG_RDMA_REFUSE_SECRET;
+		why = VMIG_RDMA_REFUSE_SECRET;
+	memzero_explicit(hello.secret, sizeof(hello.secret));
+	if (why)
+		return why;
 	channel = le16_to_cpu(hello.channel);
 	if (channel >= session->channels)
 		return VMIG_RDMA_REFUSE_CHANNEL;
@@ -98,7 +101,7 @@ static enum vmig_rdma_refusal judge(struct vmig_rdma_session *session,
 	rl = session->links[channel];
 	if (!rl || session->closed || rl->link.stop(rl->link.arg))
 		why = VMIG_RDMA_REFUSE_LATE;
-	else if (READ_ONCE(rl->state) != VMIG_RDMA_IDLE)
+	else if (vmig_rdma_state(rl) != VMIG_RDMA_IDLE)
 		why = VMIG_RDMA_REFUSE_TAKEN;
 	else if (accept(rl, id, &hello))
 		why = VMIG_RDMA_REFUSE_RESOURCES;
@@ -138,7 +141,7 @@ int vmig_rdma_listener_event(struct rdma_cm_id *id,
 		/* Nobody listens any more when what is done here has begun. */
 		vmig_rdma_session_lose(session);
 		/* Who takes it destroys it; here that is the CM. */
-		return xchg(&session->listener, NULL) == id;
+		return cmpxchg(&session->listener, id, NULL) == id;
 	default:
 		return 0;
 	}
@@ -146,7 +149,7 @@ int vmig_rdma_listener_event(struct rdma_cm_id *id,
 
 static bool is_connected(struct vmig_rdma_link *rl)
 {
-	return READ_ONCE(rl->state) == VMIG_RDMA_CONNECTED;
+	return vmig_rdma_state(rl) == VMIG_RDMA_CONNECTED;
 }
 
 /**

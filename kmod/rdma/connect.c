@@ -9,8 +9,13 @@
 
 #include "rdma/rdma.h"
 
-/* Seconds. The destination has listened for a while when a source connects. */
-#define CONNECT_MAX	5
+/*
+ * Seconds. The destination has listened for a while when a source connects. More
+ * than the CM waits before it repeats a request, 5.1 s with ACK_TIMEOUT, and less
+ * than VMIG_LINK_SILENCE, as a channel that is connected says nothing until all
+ * are.
+ */
+#define CONNECT_MAX	8
 /*
  * 4.096 us << 18, about a second: how long an adapter waits for an answer, with
  * RETRIES repetitions, before it gives the other one up: in as many seconds as
@@ -22,17 +27,17 @@
 /* Of a link: is it as far, or broken? These are asked by vmig_rdma_wait(). */
 static bool is_resolved(struct vmig_rdma_link *rl)
 {
-	return READ_ONCE(rl->state) >= VMIG_RDMA_RESOLVED;
+	return vmig_rdma_state(rl) >= VMIG_RDMA_RESOLVED;
 }
 
 static bool is_routed(struct vmig_rdma_link *rl)
 {
-	return READ_ONCE(rl->state) >= VMIG_RDMA_ROUTED;
+	return vmig_rdma_state(rl) >= VMIG_RDMA_ROUTED;
 }
 
 static bool is_connected(struct vmig_rdma_link *rl)
 {
-	return READ_ONCE(rl->state) >= VMIG_RDMA_CONNECTED;
+	return vmig_rdma_state(rl) >= VMIG_RDMA_CONNECTED;
 }
 
 static void turned_down(struct vmig_rdma_link *rl, struct rdma_cm_id *id,

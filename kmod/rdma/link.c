@@ -70,7 +70,12 @@ static bool explain(struct vmig_link *link, int err, const char *node,
 static void close_link(struct vmig_link *link, bool reset)
 {
 	struct vmig_rdma_link *rl = vmig_rdma_link_of(link);
+	struct vmig_rdma_session *session = rl->session;
 
+	/* A request may just be accepted, or come next. */
+	mutex_lock(&session->lock);
+	session->closed = true;
+	mutex_unlock(&session->lock);
 	mutex_lock(&rl->use);
 	vmig_rdma_queue_release(rl);
 	mutex_unlock(&rl->use);
@@ -94,6 +99,7 @@ static void detach(struct vmig_link *link)
 
 static const struct vmig_link_ops link_ops = {
 	.pages_apart	= true,
+	.claims		= true,
 	.begin		= begin,
 	.open		= open_link,
 	.send		= vmig_rdma_send,

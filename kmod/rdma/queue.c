@@ -189,8 +189,8 @@ void vmig_rdma_queue_release(struct vmig_rdma_link *rl)
 	if (!id)
 		return;
 	vmig_rdma_break(rl, -ENODATA, "%s", "");
-	if (rl->was_connected)
-		rdma_disconnect(id);
+	/* Under the CM's lock: it cannot bring the queue pair up again after this. */
+	rdma_disconnect(id);
 	vmig_rdma_queue_destroy(rl, id);
 	rdma_destroy_id(id);
 	rl->id = NULL;

@@ -285,7 +285,9 @@ __printf(2, 3)
 void vmig_rdma_be_unable(struct vmig_rdma_link *rl, const char *fmt, ...);
 void vmig_rdma_break_wc(struct vmig_rdma_link *rl, const struct ib_wc *wc,
 			const char *what);
+enum vmig_rdma_state vmig_rdma_state(struct vmig_rdma_link *rl);
 void vmig_rdma_enter(struct vmig_rdma_link *rl, enum vmig_rdma_state state);
+void vmig_rdma_await_pages(struct vmig_rdma_patience *p);
 void vmig_rdma_be_patient(struct vmig_rdma_link *rl,
 			  struct vmig_rdma_patience *p,
 			  enum vmig_rdma_manner manner);

@@ -72,15 +72,15 @@ static int start_listening(struct vmig_rdma_session *session,
 	/* The port is at the same place in an address of IPv6. */
 	in = (struct sockaddr_in *)&id->route.addr.src_addr;
 	session->session.port = ntohs(in->sin_port);
-	session->listener = id;
 	err = rdma_listen(id, session->channels + BACKLOG);
-	if (!err)
+	if (!err) {
+		/* From here on a removal of the device destroys it. */
+		WRITE_ONCE(session->listener, id);
 		return 0;
+	}
 	NL_SET_ERR_MSG_FMT(extack,
 			   "RDMA device %s cannot listen on %pISc (error %d)",
 			   session->session.device, &session->local, -err);
-	if (xchg(&session->listener, NULL) != id)
-		return err;
 err_destroy:
 	rdma_destroy_id(id);
 	return err;

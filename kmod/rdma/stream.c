@@ -123,6 +123,11 @@ void vmig_rdma_received(struct ib_cq *cq, struct ib_wc *wc)
 		vmig_rdma_break_wc(rl, wc, "receiving");
 		return;
 	}
+	/* A write with immediate data takes a buffer, and leaves it as it was. */
+	if (wc->opcode != IB_WC_RECV) {
+		vmig_rdma_break(rl, -EPROTO, "what came is wrong: no message");
+		return;
+	}
 	ib_dma_sync_single_for_cpu(rl->pd->device, buffer->dma,
 				   VMIG_RDMA_MESSAGE_MAX, DMA_FROM_DEVICE);
 	bad = vmig_rdma_message_decode(buffer->data, wc->byte_len, &message);
@@ -291,6 +296,8 @@ static void give_credit(struct vmig_rdma_link *rl)
 	/* Without one the next message tells it, or the next that is consumed. */
 	if (!buffer)
 		return;
+	ib_dma_sync_single_for_cpu(rl->pd->device, buffer->dma,
+				   VMIG_RDMA_MESSAGE_MAX, DMA_TO_DEVICE);
 	vmig_rdma_message_encode(&message, buffer->data);
 	post_tx(rl, buffer, 0, NULL, NULL);
 }

@@ -15,8 +15,8 @@
 /* or when it takes this long in all. A VM may stand still meanwhile. */
 #define LEAVE_MAX	(5 * HZ)
 /*
- * Nothing is heard of a source while it writes the pages of a chunk, so that
- * silence is judged by the time that these may take: 70 KiB/s.
+ * Nothing is heard of a source, nor of the adapter, while the pages of a chunk are
+ * written, so that silence is judged by the time that these may take: 70 KiB/s.
  */
 #define PLACING_STILL	(30 * HZ)
 
@@ -24,6 +24,13 @@ bool vmig_rdma_is_broken(struct vmig_rdma_link *rl)
 {
 	/* Pairs with vmig_rdma_break(). */
 	return smp_load_acquire(&rl->err);
+}
+
+/* What the connection got as far as @state with can be looked at. */
+enum vmig_rdma_state vmig_rdma_state(struct vmig_rdma_link *rl)
+{
+	/* Pairs with vmig_rdma_enter(). */
+	return smp_load_acquire(&rl->state);
 }
 
 __printf(4, 0)
@@ -122,7 +129,8 @@ void vmig_rdma_enter(struct vmig_rdma_link *rl, enum vmig_rdma_state state)
 	unsigned long flags;
 
 	spin_lock_irqsave(&rl->lock, flags);
-	rl->state = state;
+	/* Pairs with vmig_rdma_state(). */
+	smp_store_release(&rl->state, state);
 	if (state == VMIG_RDMA_CONNECTED)
 		rl->was_connected = true;
 	rl->moves++;
@@ -157,9 +165,16 @@ void vmig_rdma_be_patient(struct vmig_rdma_link *rl,
 	p->still = rl->link.patience * HZ;
 	p->end = jiffies + rl->link.limit * HZ;
 	if (manner == VMIG_RDMA_PLACING)
-		p->still = max_t(unsigned long, p->still, PLACING_STILL);
+		vmig_rdma_await_pages(p);
 	if (manner == VMIG_RDMA_LEAVING)
 		leave(rl, p);
+}
+
+/* What @p is for waits for the pages of a chunk now. */
+void vmig_rdma_await_pages(struct vmig_rdma_patience *p)
+{
+	if (p->manner != VMIG_RDMA_LEAVING)
+		p->still = max_t(unsigned long, p->still, PLACING_STILL);
 }
 
 /* Return: 0 to go on waiting. */

@@ -169,8 +169,10 @@ int vmig_rdma_write_settle(struct vmig_rdma_link *rl,
 {
 	int err = 0;
 
-	if (rl->nwrites)
+	if (rl->nwrites) {
+		vmig_rdma_await_pages(p);
 		err = vmig_rdma_wait(rl, p, vmig_rdma_is_all_sent);
+	}
 	if (!err)
 		vmig_rdma_write_release(rl);
 	return err;

@@ -53,6 +53,8 @@ struct vmig_link {
  * struct vmig_link_ops - what a transport does for a channel
  * @pages_apart: pages travel beside the frames: another frame may follow one
  *	whose pages do not
+ * @claims: recv_pages() ends when the peer says that the pages are there: what it
+ *	did not write is as it was
  * @begin: optional: make the connection fit for what follows; until here it is
  *	as the transport got it. Cannot fail.
  * @open: optional: wait until it is connected, for @patience seconds at most
@@ -90,6 +92,7 @@ struct vmig_link {
  */
 struct vmig_link_ops {
 	bool pages_apart;
+	bool claims;
 	void (*begin)(struct vmig_link *link);
 	int (*open)(struct vmig_link *link);
 	int (*check)(struct vmig_link *link);
