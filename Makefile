@@ -52,6 +52,7 @@ bench: modules agent selftests
 	@selftests/bench/run
 	@selftests/bench/cpuid
 	@selftests/bench/ktls
+	@selftests/bench/rdma
 
 # Minutes and some GiB; `make check` has a part of it.
 model:
@@ -67,6 +68,10 @@ cuts: modules-all agent selftests
 	@POWER_OFF=all selftests/run power_off
 	@NET_CUT=all selftests/run net_cut
 
+# All that RDMA adds; `make check` has the part that is not repetition.
+rdma: modules-all agent selftests
+	@RDMA=all selftests/run 'rdma*'
+
 lint:
 	@scripts/lint
 
@@ -80,7 +85,7 @@ help:
 	@sed -n 's/^#: \{0,1\}//p' Makefile
 
 .PHONY: all modules modules-all agent selftests deps lab demo check bench model
-.PHONY: lint table cuts debug-kernel clean help
+.PHONY: lint table cuts rdma debug-kernel clean help
 
 #: make                      the module for KVER (default: the running kernel
 #:                           if it has headers, else the newest) and the agent
@@ -94,12 +99,14 @@ help:
 #:   TIER=0|1|2              one tier: machine, one host, two hosts
 #:   KERNEL=6.1|6.12|debug   one kernel
 #: make bench                the same guest moved by vmig and by QEMU alone;
-#:                           what a CPUID filter and kernel TLS cost
+#:                           what a CPUID filter and kernel TLS cost; RDMA
+#:                           against TCP
 #: make model                search the commit protocol with larger bounds
 #: make table                all that can go wrong at each message between two
 #:                           agents (T=pattern: some of it)
 #: make cuts                 hosts lose power or each other at every stage of a
 #:                           migration
+#: make rdma                 every migration test again over RDMA, on soft-RoCE
 #: make lint                 sparse, W=1, checkpatch, shellcheck, yamllint
 #: make debug-kernel         build the KASAN + lockdep + kmemleak kernel
 #: make clean                remove build/

@@ -57,6 +57,7 @@ class HostTier:
         begin = time.monotonic()
         status, said = self.lab.run(self.host, limit, "env", "VMIG_TOP="
                                     + self.top, "VMIG_KERNEL=" + self.kernel,
+                                    "RDMA=" + os.environ.get("RDMA", ""),
                                     "bash", "-c", 'cd "${0%/*}" && exec "$0"',
                                     test.path)
         verdict = judge(said, status, limit)

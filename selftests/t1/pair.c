@@ -21,6 +21,8 @@
 #include "pair.h"
 #include "soft_roce.h"
 
+/* A tmpfs of the mount namespace's own is on it: nothing to clean up. */
+#define MOUNTPOINT	"/run/vmig-pair"
 #define ADDRESS_A	"10.1.1.1"
 #define ADDRESS_B	"10.1.1.2"
 /* A round on a debug kernel, with 16 channels and a busy writer. */
@@ -139,7 +141,7 @@ static int open_side(struct side *side, struct nl *agent, const char *options)
 		return -1;
 	if (nl_open(&side->events) || nl_join(&side->events))
 		return complain("no notifications");
-	snprintf(side->dir, sizeof(side->dir), "/tmp/node-%s", side->name);
+	snprintf(side->dir, sizeof(side->dir), MOUNTPOINT "/%s", side->name);
 	if (mkdir(side->dir, 0700) ||
 	    mount("vmig", side->dir, "vmigfs", 0, options))
 		return complain("mount vmigfs on %s", side->dir);
@@ -151,9 +153,10 @@ struct pair *pair_open(const char *options)
 	struct pair *pair = calloc(1, sizeof(*pair));
 
 	signal(SIGPIPE, SIG_IGN);
+	mkdir(MOUNTPOINT, 0700);
 	if (!pair || unshare(CLONE_NEWNS) ||
 	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
-	    mount("tmp", "/tmp", "tmpfs", 0, NULL)) {
+	    mount("tmp", MOUNTPOINT, "tmpfs", 0, NULL)) {
 		complain("cannot make a mount namespace");
 		return NULL;
 	}

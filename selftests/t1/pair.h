@@ -5,7 +5,8 @@
  *
  * With VMIG_RDMA in the environment they move over RDMA, and have no cable to
  * disturb: soft-RoCE knows the initial namespace only, so that both are there,
- * two addresses of one device, two VMs and one agent.
+ * two addresses of one device, two VMs and one agent. If it is "keep", the
+ * device stays when they are gone.
  */
 #ifndef VMIG_T1_PAIR_H
 #define VMIG_T1_PAIR_H

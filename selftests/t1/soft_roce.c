@@ -2,7 +2,10 @@
 /* An RDMA device in software. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include "soft_roce.h"
+
+#define NETDEV	"vmig-roce"
 
 /* selftests/lab/soft-roce has the recipe. VMIG_TOP is the runner's. */
 static int run(const char *arguments)
@@ -17,12 +20,14 @@ static int run(const char *arguments)
 
 int soft_roce_up(void)
 {
-	return run("up vmig-roce " SOFT_ROCE_A "/24 " SOFT_ROCE_B "/24");
+	return run("up " NETDEV " " SOFT_ROCE_A "/24 " SOFT_ROCE_B "/24");
 }
 
+/* A device waits for processes that have used it from user space to end. */
 int soft_roce_down(void)
 {
-	return run("down vmig-roce");
+	return strcmp(getenv("VMIG_RDMA") ?: "", "keep") ?
+	       run("down " NETDEV) : run("release");
 }
 
 int soft_roce_unplug(void)
