@@ -85,7 +85,7 @@ guest_of()
 }
 
 if [[ ${RDMA-} = all ]]; then
-	guest_of 64M
+	guest_of 128M
 	guest_of 1G
 fi
 
