@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
+# ci: no
 # kernels: 6.12
 top=$(cd "$(dirname "$0")/../.." && pwd)
 built=${VMIG_TESTS:-$top/build/selftests/t1}

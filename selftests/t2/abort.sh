@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
+# ci: no
 #
 # Whatever ends a migration before its commit, the guest stands still for less than
 # a second more than it had until then, and all is as before: its lease, its disk,

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
+# ci: no
 #
 # The network goes away in the very moment of the commit. The source cannot know
 # whether the guest runs at the destination: it keeps it stopped and asks.

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
+# ci: no
 #
 # A guest that checks its memory and holds a connection moves over RDMA to
 # another kernel and back; where RDMA is not to be had, `auto` takes TCP and says
