@@ -7,7 +7,8 @@
  * every one. Those of the source are in preflight_source.c (what is known
  * without asking), preflight_qemu.c (what QEMU says) and preflight_node.c (what
  * the other node's greeting says), those of the destination in
- * preflight_destination.c; without a migration visit.c runs them. What both ask of their host is in preflight_host.c.
+ * preflight_destination.c; without a migration visit.c runs them. What both ask
+ * of their host is in preflight_host.c.
  */
 #ifndef VMIG_PREFLIGHT_H
 #define VMIG_PREFLIGHT_H

@@ -3,8 +3,8 @@
  * A VM on its way out of this node: the steps.
  *
  * Up to VMIG_STEP_DEVICE every trouble ends in vmig_source_fail() (rollback.c),
- * which lets the VM run on here. From VMIG_STEP_COMMIT on the lease decides, or without
- * one the other node's word: see commit.c.
+ * which lets the VM run on here. From VMIG_STEP_COMMIT on the lease decides, or
+ * without one the other node's word: see commit.c.
  */
 #include <errno.h>
 #include <stdarg.h>

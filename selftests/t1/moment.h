@@ -26,4 +26,12 @@ void moment_fill(struct pair *pair);
  */
 int moment_check_usable(struct pair *pair);
 
+/* In a test: the side ended as FAILED, and says why; @text is part of it. */
+#define EXPECT_FAILED(side, text) do {					\
+	ASSERT_EQ(0, side_wait(side, VMIG_STATE_FAILED));		\
+	EXPECT_NE(NULL, strstr(side_reason(side), text)) {		\
+		TH_LOG("%s: %s", (side)->name, side_reason(side));	\
+	}								\
+} while (0)
+
 #endif /* VMIG_T1_MOMENT_H */

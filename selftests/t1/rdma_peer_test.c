@@ -52,14 +52,6 @@ FIXTURE_TEARDOWN(peer)
 	free(self->peer);
 }
 
-/* The side ended as FAILED, and says why; @text is part of it. */
-#define EXPECT_FAILED(side, text) do {					\
-	ASSERT_EQ(0, side_wait(side, VMIG_STATE_FAILED));		\
-	EXPECT_NE(NULL, strstr(side_reason(side), text)) {		\
-		TH_LOG("%s: %s", (side)->name, side_reason(side));	\
-	}								\
-} while (0)
-
 /* The destination waits for a source; its port is in rdma->port. */
 static int await_source(struct side *b, const struct plan *plan)
 {

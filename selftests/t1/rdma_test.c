@@ -42,14 +42,6 @@ FIXTURE_TEARDOWN(rdma)
 	pair_close(self->pair);
 }
 
-/* The side ended as FAILED, and says why; @text is part of it. */
-#define EXPECT_FAILED(side, text) do {					\
-	ASSERT_EQ(0, side_wait(side, VMIG_STATE_FAILED));		\
-	EXPECT_NE(NULL, strstr(side_reason(side), text)) {		\
-		TH_LOG("%s: %s", (side)->name, side_reason(side));	\
-	}								\
-} while (0)
-
 static bool unconnected(const struct side *side)
 {
 	return side->message.attrs[VMIG_A_MIGRATION_UNCONNECTED];
