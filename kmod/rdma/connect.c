@@ -23,6 +23,8 @@
  */
 #define ACK_TIMEOUT	18
 #define RETRIES		7
+/* How long the CM may take to tell of what has flushed the receive buffers. */
+#define TOLD_MAX	(HZ / 2)
 
 /* Of a link: is it as far, or broken? These are asked by vmig_rdma_wait(). */
 static bool is_resolved(struct vmig_rdma_link *rl)
@@ -43,10 +45,16 @@ static bool is_connected(struct vmig_rdma_link *rl)
 static void turned_down(struct vmig_rdma_link *rl, struct rdma_cm_id *id,
 			struct rdma_cm_event *event)
 {
+	const struct rdma_conn_param *conn = &event->param.conn;
 	const u8 *why;
 	u8 len = 0;
 
 	why = rdma_consumer_reject_data(id, event, &len);
+	/* Of iWARP's drivers siw calls it a reset; a real one comes without. */
+	if (!why && rdma_protocol_iwarp(id->device, id->port_num)) {
+		why = conn->private_data;
+		len = conn->private_data_len;
+	}
 	vmig_rdma_break(rl, -ECONNREFUSED, "it is refused: %s", why && len ?
 			vmig_rdma_message_refusal(*why) :
 			rdma_reject_msg(id, event->status));
@@ -213,6 +221,11 @@ int vmig_rdma_connect(struct vmig_rdma_link *rl)
 		return step_failed(rl, PTR_ERR(id), "making an identifier");
 	rl->id = id;
 	err = connect_link(rl, &p);
+	if (err && READ_ONCE(rl->vague)) {
+		wait_event_idle_timeout(rl->wait, !READ_ONCE(rl->vague),
+					TOLD_MAX);
+		err = READ_ONCE(rl->err);
+	}
 	if (err == -ETIMEDOUT || err == -ETIME)
 		vmig_rdma_break(rl, -ETIMEDOUT,
 				"it does not answer within %d seconds",

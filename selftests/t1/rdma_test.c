@@ -27,7 +27,7 @@ FIXTURE(rdma)
 
 FIXTURE_SETUP(rdma)
 {
-	setenv("VMIG_RDMA", "1", 1);
+	setenv("VMIG_RDMA", "1", 0);
 	self->pair = pair_open("huge=always");
 	ASSERT_NE(NULL, self->pair);
 	ASSERT_EQ(0, pair_make_vm(self->pair, SIZE));
@@ -54,7 +54,7 @@ TEST_F_TIMEOUT(rdma, tells_what_it_uses, 60)
 	ASSERT_EQ(0, side_get(self->a));
 	EXPECT_EQ(VMIG_TRANSPORT_RDMA,
 		  nl_u32(&self->a->message, VMIG_A_MIGRATION_TRANSPORT));
-	EXPECT_STREQ(SOFT_ROCE_DEVICE,
+	EXPECT_STREQ(soft_roce_device(),
 		     nl_string(&self->a->message, VMIG_A_MIGRATION_DEVICE));
 	EXPECT_EQ(NULL, self->a->message.attrs[VMIG_A_MIGRATION_SECRET]);
 	ASSERT_EQ(0, side_get(self->b));
@@ -222,7 +222,7 @@ TEST_F(rdma, transport_get)
 	ASSERT_EQ(0, ask_transport(self->a, SOFT_ROCE_A, VMIG_TRANSPORT_RDMA)) {
 		TH_LOG("%s", self->a->result.text);
 	}
-	EXPECT_STREQ(SOFT_ROCE_DEVICE,
+	EXPECT_STREQ(soft_roce_device(),
 		     nl_string(&self->a->message, VMIG_A_LINK_DEVICE));
 	EXPECT_LE(16, nl_u32(&self->a->message, VMIG_A_LINK_MAX_KEY_PAGES));
 	EXPECT_EQ(ENODEV, ask_transport(self->a, "10.9.9.9",

@@ -18,6 +18,12 @@ static int run(const char *arguments)
 	return system(line) ? -1 : 0;
 }
 
+const char *soft_roce_device(void)
+{
+	return strcmp(getenv("VMIG_RDMA") ?: "", "siw") ? "vmig-rxe" :
+							  "vmig-siw";
+}
+
 int soft_roce_up(void)
 {
 	return run("up " NETDEV " " SOFT_ROCE_A "/24 " SOFT_ROCE_B "/24");
