@@ -61,7 +61,7 @@
  *	 "network": [...]}
  *
  *	The id in the asking node's kernel, absent if it came to none.
- *	transport_why is there if the transport was left to the nodes. The
+ *	transport_why is there unless it is TCP and nobody wanted RDMA. The
  *	figures of the report are the kernel's, but for those of the commit, in
  *	us: from the stop of the VM until the other node had all memory, and
  *	then the device state; until "commit" was said; there: until it was

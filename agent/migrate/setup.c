@@ -68,6 +68,26 @@ void vmig_setup_say(struct vmig_source *s)
 	vmig_conn_send(s->control, setup);
 }
 
+/* TCP needs no reason where nobody wanted RDMA. @why: the other node's. */
+static void say_why(struct vmig_source *s, const char *why)
+{
+	const bool rdma = s->transport == VMIG_TRANSPORT_RDMA;
+	const char *here = s->daemon->config->node;
+
+	if (s->preflight.transport == VMIG_REQUEST_TRANSPORT_RDMA &&
+	    s->request.has_transport)
+		snprintf(s->why, sizeof(s->why), "asked for");
+	else if (s->preflight.transport == VMIG_REQUEST_TRANSPORT_RDMA)
+		snprintf(s->why, sizeof(s->why), "agent.conf of node %s says so",
+			 here);
+	else if (s->preflight.transport == VMIG_REQUEST_TRANSPORT_AUTO && rdma)
+		snprintf(s->why, sizeof(s->why), "both nodes can");
+	else if (s->preflight.transport == VMIG_REQUEST_TRANSPORT_AUTO &&
+		 s->offered)
+		snprintf(s->why, sizeof(s->why), "node %s: %s", s->peer->name,
+			 why);
+}
+
 /* Return: 0, or -EPROTO with a sentence if it is not what was offered. */
 static int take_choice(struct vmig_source *s, struct json_object *msg,
 		       struct vmig_err *err)
@@ -90,12 +110,7 @@ static int take_choice(struct vmig_source *s, struct json_object *msg,
 		return vmig_err_set(err, EPROTO,
 				    "node %s takes no RDMA: %s", node, why);
 	s->transport = rdma ? VMIG_TRANSPORT_RDMA : VMIG_TRANSPORT_TCP;
-	if (s->preflight.transport != VMIG_REQUEST_TRANSPORT_AUTO)
-		return 0;
-	if (rdma)
-		snprintf(s->why, sizeof(s->why), "both nodes can");
-	else if (s->offered)
-		snprintf(s->why, sizeof(s->why), "node %s: %s", node, why);
+	say_why(s, why);
 	return 0;
 }
 

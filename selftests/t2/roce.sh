@@ -13,7 +13,7 @@ soft_roce() { on "$1" "$TOP/selftests/lab/soft-roce" "${@:2}"; }
 moves_over()
 {
 	report=$(limit 300 agent "$2" migrate "$guest" "$3" --json "${@:4}")
-	echo "# $(json '"\(.transport), \(.transport_why // "as asked"): \(.elapsed_us / 1e6) s, blackout \(.blackout_us / 1e3) ms"' "$report")"
+	echo "# $(json '"\(.transport), \(.transport_why // "nobody asked"): \(.elapsed_us / 1e6) s, blackout \(.blackout_us / 1e3) ms"' "$report")"
 	same "the transport" "$1" "$(json .transport "$report")"
 	running_on "$3" || fail "$guest does not run on $3"
 	running_on "$2" && fail "$guest still runs on $2"
