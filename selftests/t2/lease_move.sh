@@ -38,7 +38,7 @@ starts() { agent "$1" vm start "$guest"; }
 
 step "a guest on a, with its disk and lease on NFS"
 "$LAB_TOOL" stop
-"$LAB_TOOL" start --bare "c:$KERNEL_A:mem=768M" 2>&1 | sed 's/^/# /'
+"$LAB_TOOL" start --bare "c:$nfs_kernel:mem=768M" 2>&1 | sed 's/^/# /'
 "$LAB_TOOL" start "$host_a" "$host_b" 2>&1 | sed 's/^/# /'
 guest_prepare a b
 nfs_server c

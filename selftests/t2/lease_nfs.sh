@@ -29,7 +29,7 @@ is() {
 step "two nodes see a file system of a third"
 "$LAB_TOOL" stop
 "$LAB_TOOL" start --bare "a:$KERNEL_A:mem=768M" "b:$KERNEL_B:mem=768M" \
-	"c:$KERNEL_A:mem=768M" 2>&1 | sed 's/^/# /' || fail "the hosts did not start"
+	"c:$nfs_kernel:mem=768M" 2>&1 | sed 's/^/# /' || fail "the hosts did not start"
 nfs_server c
 on c "touch /tmp/share/web1.img"
 for host in a b; do
