@@ -157,6 +157,18 @@ static int lost_sending(struct vmig_channel *ch, int err)
 	return lost(ch, err == -EPIPE ? -ENODATA : err);
 }
 
+/*
+ * Where pages travel beside the frames, who gives up has an ABORT to say: instead
+ * of them, or behind them, and then closes while they are still being received.
+ */
+static int lost_receiving(struct vmig_channel *ch, int err)
+{
+	if (ch->link->ops->pages_apart &&
+	    (err == -ENOMSG || err == -ENODATA || err == -ECONNRESET))
+		hear_last_words(ch);
+	return lost(ch, err == -ENOMSG || err == -ENODATA ? -EPIPE : err);
+}
+
 /**
  * vmig_channel_open() - Wait until the channel is connected.
  * @ch: the channel
@@ -170,6 +182,9 @@ int vmig_channel_open(struct vmig_channel *ch)
 	int err;
 
 	err = link->ops->open ? link->ops->open(link) : 0;
+	/* It closed, and may have spoken, before this node knew it connected. */
+	if (err == -ENODATA || err == -ECONNRESET)
+		hear_last_words(ch);
 	if (err)
 		return lost(ch, err);
 	mutex_lock(&m->lock);
@@ -295,12 +310,7 @@ int vmig_channel_recv_pages(struct vmig_channel *ch, size_t len)
 	int err;
 
 	err = link->ops->recv_pages(link, scratch->bvec, scratch->nbvecs, len);
-	/* Who gives up in between has an ABORT to say. */
-	if (err == -ENOMSG) {
-		hear_last_words(ch);
-		err = -EPIPE;
-	}
-	return err ? lost(ch, err == -ENODATA ? -EPIPE : err) : 0;
+	return err ? lost_receiving(ch, err) : 0;
 }
 
 /**

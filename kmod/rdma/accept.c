@@ -147,11 +147,6 @@ int vmig_rdma_listener_event(struct rdma_cm_id *id,
 	}
 }
 
-static bool is_connected(struct vmig_rdma_link *rl)
-{
-	return vmig_rdma_state(rl) == VMIG_RDMA_CONNECTED;
-}
-
 /**
  * vmig_rdma_await() - Wait until the source has connected a channel.
  * @rl: the link, in use
@@ -166,7 +161,7 @@ int vmig_rdma_await(struct vmig_rdma_link *rl)
 	int err;
 
 	vmig_rdma_be_patient(rl, &p, VMIG_RDMA_RECEIVING);
-	err = vmig_rdma_wait(rl, &p, is_connected);
+	err = vmig_rdma_wait(rl, &p, vmig_rdma_is_connected);
 	if (!err)
 		return 0;
 	mutex_lock(&session->lock);

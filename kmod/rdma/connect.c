@@ -6,6 +6,7 @@
  * Also what the CM tells either side of a link that it has.
  */
 #include <linux/jiffies.h>
+#include <rdma/ib_cm.h>
 
 #include "rdma/rdma.h"
 
@@ -26,6 +27,9 @@
 /* How long the CM may take to tell of what has flushed the receive buffers. */
 #define TOLD_MAX	(HZ / 2)
 
+/* What a source finds when the destination has ended. */
+static const char nobody_listens[] = "nobody listens there any more";
+
 /* Of a link: is it as far, or broken? These are asked by vmig_rdma_wait(). */
 static bool is_resolved(struct vmig_rdma_link *rl)
 {
@@ -37,13 +41,7 @@ static bool is_routed(struct vmig_rdma_link *rl)
 	return vmig_rdma_state(rl) >= VMIG_RDMA_ROUTED;
 }
 
-static bool is_connected(struct vmig_rdma_link *rl)
-{
-	return vmig_rdma_state(rl) >= VMIG_RDMA_CONNECTED;
-}
-
-static void turned_down(struct vmig_rdma_link *rl, struct rdma_cm_id *id,
-			struct rdma_cm_event *event)
+static const char *refusal(struct rdma_cm_id *id, struct rdma_cm_event *event)
 {
 	const struct rdma_conn_param *conn = &event->param.conn;
 	const u8 *why;
@@ -55,9 +53,17 @@ static void turned_down(struct vmig_rdma_link *rl, struct rdma_cm_id *id,
 		why = conn->private_data;
 		len = conn->private_data_len;
 	}
-	vmig_rdma_break(rl, -ECONNREFUSED, "it is refused: %s", why && len ?
-			vmig_rdma_message_refusal(*why) :
-			rdma_reject_msg(id, event->status));
+	if (why && len)
+		return vmig_rdma_message_refusal(*why);
+	switch (event->status) {
+	case IB_CM_REJ_INVALID_SERVICE_ID:
+	case -ECONNREFUSED:
+		return nobody_listens;
+	case IB_CM_REJ_TIMEOUT:
+		return vmig_rdma_message_refusal(0);
+	default:
+		return rdma_reject_msg(id, event->status);
+	}
 }
 
 /* The source's request is granted, or the destination has heard of that. */
@@ -107,7 +113,8 @@ int vmig_rdma_link_event(struct rdma_cm_id *id, struct rdma_cm_event *event)
 		established(rl, event);
 		break;
 	case RDMA_CM_EVENT_REJECTED:
-		turned_down(rl, id, event);
+		vmig_rdma_break(rl, -ECONNREFUSED, "it is refused: %s",
+				refusal(id, event));
 		break;
 	case RDMA_CM_EVENT_DISCONNECTED:
 		vmig_rdma_break(rl, -ENODATA, "%s", "");
@@ -192,9 +199,12 @@ static int connect_link(struct vmig_rdma_link *rl, struct vmig_rdma_patience *p)
 	if (err)
 		return step_failed(rl, err, "making a queue pair");
 	err = request(rl);
+	/* With iWARP it may be known at once. */
+	if (err == -ECONNREFUSED)
+		vmig_rdma_break(rl, err, "it is refused: %s", nobody_listens);
 	if (err)
 		return step_failed(rl, err, "sending it a request");
-	return vmig_rdma_wait(rl, p, is_connected);
+	return vmig_rdma_wait(rl, p, vmig_rdma_is_connected);
 }
 
 /**

@@ -91,6 +91,9 @@ vmig_rdma_message_check_hello(const void *buf, size_t size,
 const char *vmig_rdma_message_refusal(unsigned int why)
 {
 	static const char * const texts[VMIG_RDMA_REFUSALS] = {
+		/* The CM's own, when an end goes that has not connected yet. */
+		[0] =
+			"the other node has given it up",
 		[VMIG_RDMA_REFUSE_MAGIC] =
 			"it does not take the request for one of vmig",
 		[VMIG_RDMA_REFUSE_VERSION] =
@@ -107,7 +110,7 @@ const char *vmig_rdma_message_refusal(unsigned int why)
 			"it lacks memory, or its device resources, for a connection",
 	};
 
-	if (!why || why >= VMIG_RDMA_REFUSALS)
+	if (why >= VMIG_RDMA_REFUSALS)
 		return "it gave a reason that this version does not know";
 	return texts[why];
 }

@@ -55,6 +55,8 @@ struct vmig_rdma_link;
  * @arg: passed to @fail
  * @lost_work: calls @fail
  * @listener: the destination's; whoever takes it out of here destroys it
+ * @leave_until: jiffies when nothing more is sent, set by the first channel that
+ *	was to send and saw that stop() is true; 0 before
  * @lock: protects what follows
  * @links: by channel; NULL once detached
  * @begun: @fail may be called
@@ -73,6 +75,7 @@ struct vmig_rdma_session {
 	void *arg;
 	struct work_struct lost_work;
 	struct rdma_cm_id *listener;
+	unsigned long leave_until;
 	struct mutex lock;
 	bool begun;
 	bool lost;
@@ -188,8 +191,6 @@ enum vmig_rdma_state {
  *
  * Of the thread:
  * @drained: all that was received before @err is in @stream
- * @leaving: stop() was true when something was to be sent
- * @leave_until: jiffies when nothing more is sent then
  * @round_trip_us: shortest time from a chunk's frame to its keys
  */
 struct vmig_rdma_link {
@@ -233,8 +234,6 @@ struct vmig_rdma_link {
 	bool invalidated;
 
 	bool drained;
-	bool leaving;
-	unsigned long leave_until;
 	u32 round_trip_us;
 };
 
@@ -286,6 +285,7 @@ void vmig_rdma_be_unable(struct vmig_rdma_link *rl, const char *fmt, ...);
 void vmig_rdma_break_wc(struct vmig_rdma_link *rl, const struct ib_wc *wc,
 			const char *what);
 enum vmig_rdma_state vmig_rdma_state(struct vmig_rdma_link *rl);
+bool vmig_rdma_is_connected(struct vmig_rdma_link *rl);
 void vmig_rdma_enter(struct vmig_rdma_link *rl, enum vmig_rdma_state state);
 void vmig_rdma_await_pages(struct vmig_rdma_patience *p);
 void vmig_rdma_be_patient(struct vmig_rdma_link *rl,

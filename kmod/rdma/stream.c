@@ -445,19 +445,26 @@ int vmig_rdma_recv(struct vmig_link *link, void *buf, size_t len)
 	return err;
 }
 
+/* A connection that is half made is waited for: how else would the peer learn? */
+static int await_connection(struct vmig_rdma_link *rl,
+			    struct vmig_rdma_patience *p)
+{
+	return vmig_rdma_state(rl) < VMIG_RDMA_CONNECTING ? -ENOTCONN :
+	       vmig_rdma_wait(rl, p, vmig_rdma_is_connected);
+}
+
 void vmig_rdma_farewell(struct vmig_link *link, const void *buf, size_t len)
 {
 	struct vmig_rdma_link *rl = vmig_rdma_link_of(link);
 	struct kvec vec = { .iov_base = (void *)buf, .iov_len = len };
 	struct vmig_rdma_patience p;
 	struct iov_iter iter;
-	int err = 0;
+	int err;
 
 	iov_iter_kvec(&iter, ITER_SOURCE, &vec, 1, len);
 	mutex_lock(&rl->use);
 	vmig_rdma_be_patient(rl, &p, VMIG_RDMA_LEAVING);
-	if (!rl->was_connected)
-		err = -ENOTCONN;
+	err = await_connection(rl, &p);
 	while (!err && iov_iter_count(&iter))
 		err = vmig_rdma_send_message(rl, &p, VMIG_RDMA_DATA, &iter,
 					     NULL, NULL);

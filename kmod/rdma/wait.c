@@ -123,6 +123,12 @@ void vmig_rdma_break_wc(struct vmig_rdma_link *rl, const struct ib_wc *wc,
 	}
 }
 
+/* For vmig_rdma_wait(). */
+bool vmig_rdma_is_connected(struct vmig_rdma_link *rl)
+{
+	return vmig_rdma_state(rl) == VMIG_RDMA_CONNECTED;
+}
+
 /* The connection got as far as @state. Context: Any. */
 void vmig_rdma_enter(struct vmig_rdma_link *rl, enum vmig_rdma_state state)
 {
@@ -140,13 +146,13 @@ void vmig_rdma_enter(struct vmig_rdma_link *rl, enum vmig_rdma_state state)
 
 static void leave(struct vmig_rdma_link *rl, struct vmig_rdma_patience *p)
 {
-	if (!rl->leaving)
-		rl->leave_until = jiffies + LEAVE_MAX;
-	rl->leaving = true;
+	/* All channels share the time: they may be left one after the other. */
+	unsigned long end = (jiffies + LEAVE_MAX) | 1;
+
 	p->manner = VMIG_RDMA_LEAVING;
 	p->still = LEAVE_STILL;
 	p->since = jiffies;
-	p->end = rl->leave_until;
+	p->end = cmpxchg(&rl->session->leave_until, 0, end) ?: end;
 }
 
 /**

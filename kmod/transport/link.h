@@ -84,7 +84,8 @@ struct vmig_link {
  *	sentence about @channel of @node. Return: false if it is none of these.
  * @farewell: say a last thing, behind all that is queued, close, and wait until
  *	the peer has it, for a few seconds at most. After a failed send only if
- *	the failure was behind a whole frame.
+ *	the failure was behind a whole frame. A connection that is being made is
+ *	waited for as well.
  * @close: end the connection. @reset: drop what was not acknowledged: else pages
  *	of the VM would stay referenced until the transport gives up on a dead
  *	peer.
