@@ -282,8 +282,7 @@ TEST_F_TIMEOUT(peer, stale_key, 60)
 	mark_pages(self->peer, 0xee);
 	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, place(self->peer, &key, PAGE));
 	EXPECT_TRUE(only_marked(self->b, 0, 4));
-	ASSERT_EQ(0, side_wait(self->b, VMIG_STATE_FAILED));
-	TH_LOG("%s", side_reason(self->b));
+	EXPECT_FAILED(self->b, "broke on channel 0: ");
 }
 
 /* A key is for the pages that were announced, and for writing. */
@@ -296,7 +295,7 @@ TEST_F_TIMEOUT(peer, beyond_the_key, 60)
 	ASSERT_EQ(0, rdma_peer_announce(self->peer, 0, 4, &key));
 	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, place(self->peer, &key, 5 * PAGE));
 	EXPECT_TRUE(only_marked(self->b, 0, 0));
-	ASSERT_EQ(0, side_wait(self->b, VMIG_STATE_FAILED));
+	EXPECT_FAILED(self->b, "broke on channel 0: ");
 }
 
 TEST_F_TIMEOUT(peer, before_the_key, 60)
@@ -310,7 +309,7 @@ TEST_F_TIMEOUT(peer, before_the_key, 60)
 		  verbs_write(&self->peer->v, le64_to_cpu(key.address) - PAGE,
 			      le32_to_cpu(key.key), PAGE));
 	EXPECT_TRUE(only_marked(self->b, 0, 0));
-	ASSERT_EQ(0, side_wait(self->b, VMIG_STATE_FAILED));
+	EXPECT_FAILED(self->b, "broke on channel 0: ");
 }
 
 TEST_F_TIMEOUT(peer, reading_with_the_key, 60)
@@ -443,6 +442,66 @@ TEST_F_TIMEOUT(peer, silent_source, 120)
 	EXPECT_TRUE(only_marked(self->b, 0, 0));
 }
 
+/* The source falls silent before it was greeted, on all channels. */
+TEST_F_TIMEOUT(peer, farewells_share_their_time, 120)
+{
+	struct rdma_peer *peers = calloc(PAIR_CHANNELS, sizeof(*peers));
+	uint64_t before;
+	unsigned int i;
+
+	ASSERT_NE(NULL, peers);
+	self->plan.channels = PAIR_CHANNELS;
+	ASSERT_EQ(0, side_new(self->b, "a", &self->plan));
+	for (i = 0; i < PAIR_CHANNELS; i++) {
+		ASSERT_EQ(0, rdma_peer_connect(&peers[i], self->b->rdma->port,
+					       i));
+		ASSERT_EQ(0, verbs_die(&peers[i].v));
+	}
+	ASSERT_EQ(0, side_get(self->b));
+	before = nl_u64(&self->b->message, VMIG_A_MIGRATION_ELAPSED);
+	ASSERT_EQ(0, side_call(self->b, VMIG_CMD_MIGRATION_CANCEL));
+	ASSERT_EQ(0, side_wait(self->b, VMIG_STATE_CANCELLED));
+	EXPECT_GT(before + 15000000, nl_u64(&self->b->message,
+					    VMIG_A_MIGRATION_ELAPSED));
+	for (i = 0; i < PAIR_CHANNELS; i++)
+		rdma_peer_close(&peers[i]);
+	free(peers);
+}
+
+/* A peer has none of the buffers that it says it has. */
+struct deaf {
+	const char *what;
+	uint8_t rnr_retry;
+	const char *text;
+};
+
+static const struct deaf deaf[] = {
+	{ "the error is told", 0, "RNR retry counter exceeded" },
+	{ "the adapter is to try for ever", 7, "was silent" },
+};
+
+TEST_F_TIMEOUT(peer, deaf_source, 120)
+{
+	const struct vmig_rdma_hello hello = rdma_peer_hello(0);
+	struct verbs *v = &self->peer->v;
+	const struct deaf *each;
+
+	for (each = deaf; each < deaf + ARRAY_SIZE(deaf); each++) {
+		ASSERT_EQ(0, await_source(self->b, &self->plan));
+		memset(self->peer, 0, sizeof(*self->peer));
+		v->deaf = true;
+		v->rnr_retry = each->rnr_retry;
+		ASSERT_EQ(0, verbs_open(v, SOFT_ROCE_A, SOFT_ROCE_B,
+					self->b->rdma->port));
+		ASSERT_EQ(0, verbs_connect(v, &hello, sizeof(hello)));
+		self->peer->credits = 4;
+		EXPECT_NE(0, rdma_peer_greet(self->peer, 0, 1, SIZE));
+		EXPECT_FAILED(self->b, each->text);
+		rdma_peer_close(self->peer);
+	}
+	EXPECT_EQ(0, moment_check_usable(self->pair));
+}
+
 /* A destination in user space, and what it grants. */
 static int listen_as_b(struct rdma_peer *peer, struct side *a)
 {
@@ -506,6 +565,42 @@ TEST_F_TIMEOUT(peer, bad_grants, 240)
 		}
 		EXPECT_NE(NULL, strstr(side_reason(self->a), each->text));
 		TH_LOG("%s: %s", each->what, side_reason(self->a));
+		rdma_peer_close(self->peer);
+	}
+	EXPECT_EQ(0, moment_check_usable(self->pair));
+}
+
+/*
+ * The source grants nothing. Its queue pair fails without any work of its own that
+ * failed: what it waits for is flushed.
+ */
+TEST_F_TIMEOUT(peer, writing_to_the_source, 60)
+{
+	const struct vmig_rdma_key key = granted(0x1000, 0x1234, PAGE);
+
+	ASSERT_EQ(0, listen_as_b(self->peer, self->a));
+	ASSERT_EQ(0, side_new(self->a, "b", &self->plan));
+	ASSERT_EQ(0, side_call(self->a, VMIG_CMD_MIGRATION_START));
+	ASSERT_EQ(0, rdma_peer_accept(self->peer));
+	ASSERT_EQ(0, rdma_peer_take_greeting(self->peer));
+	EXPECT_NE(IBV_WC_SUCCESS, place(self->peer, &key, PAGE));
+	EXPECT_FAILED(self->a, "broke on channel 0: ");
+	EXPECT_EQ(0, moment_check_usable(self->pair));
+}
+
+TEST_F_TIMEOUT(peer, deaf_destination, 120)
+{
+	const struct deaf *each;
+
+	for (each = deaf; each < deaf + ARRAY_SIZE(deaf); each++) {
+		memset(self->peer, 0, sizeof(*self->peer));
+		ASSERT_EQ(0, listen_as_b(self->peer, self->a));
+		self->peer->v.deaf = true;
+		self->peer->v.rnr_retry = each->rnr_retry;
+		ASSERT_EQ(0, side_new(self->a, "b", &self->plan));
+		ASSERT_EQ(0, side_call(self->a, VMIG_CMD_MIGRATION_START));
+		ASSERT_EQ(0, rdma_peer_accept(self->peer));
+		EXPECT_FAILED(self->a, each->text);
 		rdma_peer_close(self->peer);
 	}
 	EXPECT_EQ(0, moment_check_usable(self->pair));

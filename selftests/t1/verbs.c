@@ -3,7 +3,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,7 +78,7 @@ static int make_queues(struct verbs *v)
 	attr.recv_cq = v->recv_cq;
 	if (!v->mr || rdma_create_qp(v->id, v->pd, &attr))
 		return complain("no queue pair");
-	for (slot = 0; slot < VERBS_SLOTS; slot++) {
+	for (slot = 0; !v->deaf && slot < VERBS_SLOTS; slot++) {
 		if (post_receive(v, slot))
 			return complain("ibv_post_recv");
 	}
@@ -150,7 +149,7 @@ int verbs_connect(struct verbs *v, const void *private, size_t len)
 	struct rdma_conn_param param = {
 		.private_data = private, .private_data_len = len,
 		.responder_resources = 1, .initiator_depth = 1,
-		.retry_count = 7, .rnr_retry_count = 0,
+		.retry_count = 7, .rnr_retry_count = v->rnr_retry,
 	};
 
 	if (rdma_connect(v->id, &param))
@@ -180,7 +179,7 @@ int verbs_accept(struct verbs *v, const void *private, size_t len)
 {
 	struct rdma_conn_param param = {
 		.private_data = private, .private_data_len = len,
-		.rnr_retry_count = 0,
+		.rnr_retry_count = v->rnr_retry,
 	};
 
 	if (make_queues(v))
@@ -193,6 +192,14 @@ int verbs_accept(struct verbs *v, const void *private, size_t len)
 int verbs_reject(struct verbs *v, const void *private, size_t len)
 {
 	return rdma_reject(v->id, private, len) ? complain("rdma_reject") : 0;
+}
+
+int verbs_die(struct verbs *v)
+{
+	struct ibv_qp_attr attr = { .qp_state = IBV_QPS_ERR };
+
+	return ibv_modify_qp(v->id->qp, &attr, IBV_QP_STATE) ?
+	       complain("ibv_modify_qp") : 0;
 }
 
 static int64_t now_ms(void)

@@ -6,6 +6,7 @@
 #ifndef VMIG_T1_VERBS_H
 #define VMIG_T1_VERBS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <rdma/rdma_cma.h>
@@ -20,12 +21,16 @@
 
 /**
  * struct verbs - one end of a connection
+ * @deaf: it is to have no buffers to receive into
+ * @rnr_retry: how often the other is to try again then; 7 is for ever
  * @listener: of a destination, before the connection
  * @event: the last of the connection manager's; @status: of it
  * @private: what came with it, of a rejection the reason
  * @buffer: VERBS_BUFFER bytes
  */
 struct verbs {
+	bool deaf;
+	uint8_t rnr_retry;
 	struct rdma_event_channel *events;
 	struct rdma_cm_id *listener;
 	struct rdma_cm_id *id;
@@ -41,8 +46,8 @@ struct verbs {
 };
 
 /*
- * All return 0 or -1, and say on stderr what went wrong. @v is all zeroes before
- * it is opened, and after it is closed.
+ * All return 0 or -1, and say on stderr what went wrong. @v is all zeroes, but for
+ * the first two, before it is opened, and after it is closed.
  */
 int verbs_open(struct verbs *v, const char *from, const char *to,
 	       uint16_t port);
@@ -56,6 +61,9 @@ int verbs_listen(struct verbs *v, const char *address);
 int verbs_await_request(struct verbs *v);
 int verbs_accept(struct verbs *v, const void *private, size_t len);
 int verbs_reject(struct verbs *v, const void *private, size_t len);
+
+/* It answers nothing any more, and does not say so. */
+int verbs_die(struct verbs *v);
 
 /*
  * The status of the completion, or -1: of sending @len bytes from VERBS_SEND,
