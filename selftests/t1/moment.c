@@ -1,11 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Moments of a migration. */
 #include <stdio.h>
+#include <unistd.h>
 #include "moment.h"
 
 const char *const moment_names[MOMENTS] = {
 	"setup", "memory", "stopped", "ready",
 };
+
+/* Over RDMA the nodes may not have met yet in PRECOPY: wait for the first pages. */
+static int wait_met(struct side *side)
+{
+	do {
+		usleep(10000);
+		if (side_get(side))
+			return -1;
+		if (nl_u32(&side->message, VMIG_A_MIGRATION_STATE) !=
+		    VMIG_STATE_PRECOPY) {
+			fprintf(stderr, "# %s ended before the first pages: %s\n",
+				side->name, side_reason(side));
+			return -1;
+		}
+	} while (!side_counter(side, VMIG_A_COUNTERS_DATA_PAGES));
+	return 0;
+}
 
 int moment_bring(struct pair *pair, struct plan plan, enum moment moment)
 {
@@ -17,7 +35,8 @@ int moment_bring(struct pair *pair, struct plan plan, enum moment moment)
 		return -1;
 	if (moment == MEMORY)
 		return side_wait(&pair->a, VMIG_STATE_PRECOPY) ||
-		       side_wait(&pair->b, VMIG_STATE_INCOMING) ? -1 : 0;
+		       side_wait(&pair->b, VMIG_STATE_INCOMING) ||
+		       (pair->a.rdma && wait_met(&pair->a)) ? -1 : 0;
 	if (side_wait_converged(&pair->a))
 		return -1;
 	if (moment == STOPPED)
