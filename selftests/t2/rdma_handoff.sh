@@ -42,7 +42,7 @@ node_does()
 {
 	local told
 	told=$(limit 400 agent b node "$1" a --json)
-	sed 's/^/# /' <<<"$told"
+	printf '# %s\n' "${told//$'\n'/$'\n# '}"
 	same "state" "$2" "$(json .state "$told")"
 	same "VMs" "$guest moved" \
 		"$(json '[.vms[] | "\(.vm) \(.state)"] | join(",")' "$told")"
