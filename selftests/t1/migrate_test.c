@@ -236,10 +236,7 @@ TEST_F_TIMEOUT(migrate, under_a_writer, 400)
 	ASSERT_EQ(0, pair_start(self->pair, &plan));
 	ASSERT_EQ(0, side_wait_converged(a));
 	/* A few rounds more. */
-	while (side_counter(a, VMIG_A_COUNTERS_ROUND) < 5) {
-		ASSERT_EQ(0, side_get(a));
-		usleep(50000);
-	}
+	ASSERT_EQ(0, side_wait_rounds(a, 5));
 	atomic_store(&writer.stop, true);
 	pthread_join(writer.thread, NULL);
 	ASSERT_EQ(0, pair_stop_copy(self->pair));

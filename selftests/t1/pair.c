@@ -482,6 +482,22 @@ int side_wait_converged(struct side *side)
 	return 0;
 }
 
+int side_wait_rounds(struct side *side, uint64_t rounds)
+{
+	for (;;) {
+		if (side_get(side))
+			return -1;
+		if (nl_u32(&side->message, VMIG_A_MIGRATION_STATE) !=
+		    VMIG_STATE_PRECOPY)
+			return complain("%s made %lu rounds: %s", side->name,
+					(unsigned long)side_counter(side, VMIG_A_COUNTERS_ROUND),
+					side_reason(side));
+		if (side_counter(side, VMIG_A_COUNTERS_ROUND) >= rounds)
+			return 0;
+		usleep(50000);
+	}
+}
+
 int pair_stop_copy(struct pair *pair)
 {
 	if (side_call(&pair->a, VMIG_CMD_MIGRATION_STOP_COPY))

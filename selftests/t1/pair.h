@@ -106,6 +106,8 @@ int side_get(struct side *side);
 /* Wait for the notification; it fails if the migration ends otherwise. */
 int side_wait(struct side *side, uint32_t state);
 int side_wait_converged(struct side *side);
+/* Wait for the end of that many rounds of pre-copy; the same. */
+int side_wait_rounds(struct side *side, uint64_t rounds);
 const char *side_reason(struct side *side);
 uint64_t side_counter(struct side *side, int type);
 
