@@ -130,7 +130,8 @@ struct folio *vmig_region_find_folio(struct vmig_region *region, pgoff_t index);
 struct folio *vmig_region_alloc_folio(struct vmig_region *region,
 				      pgoff_t index);
 struct folio *vmig_region_alloc_page(struct vmig_region *region, pgoff_t index);
-struct folio *vmig_region_new_chunk(struct vmig_region *region, pgoff_t index);
+struct folio *vmig_region_new_chunk(struct vmig_region *region, pgoff_t index,
+				    bool zero);
 int vmig_region_add_chunk(struct vmig_region *region, struct folio *folio,
 			  pgoff_t index);
 unsigned long vmig_region_page_size(struct vmig_region *region);

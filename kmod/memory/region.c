@@ -269,16 +269,19 @@ struct folio *vmig_region_alloc_page(struct vmig_region *region, pgoff_t index)
  * vmig_region_new_chunk() - Make a huge folio for a chunk that is a hole.
  * @region: the region
  * @index: first page of the chunk
+ * @zero: zero it; else it holds anything
  *
- * It holds anything, and nobody sees it until vmig_region_add_chunk(): the
- * caller may take all time to fill it.
+ * Nobody sees it until vmig_region_add_chunk(): the caller may take all time to
+ * fill it.
  *
  * Context: Process context, may sleep.
  * Return: The folio with a reference for folio_put(), or NULL if the chunk has
  * something already, is not to be huge, or there is no such folio to be had.
  */
-struct folio *vmig_region_new_chunk(struct vmig_region *region, pgoff_t index)
+struct folio *vmig_region_new_chunk(struct vmig_region *region, pgoff_t index,
+				    bool zero)
 {
+	const gfp_t gfp = gfp_of(region, HPAGE_PMD_ORDER);
 	loff_t start = (loff_t)index << PAGE_SHIFT;
 	struct folio *folio;
 
@@ -286,7 +289,7 @@ struct folio *vmig_region_new_chunk(struct vmig_region *region, pgoff_t index)
 	    filemap_range_has_page(region->inode->i_mapping, start,
 				   start + VMIG_CHUNK_SIZE - 1))
 		return NULL;
-	folio = filemap_alloc_folio(gfp_of(region, HPAGE_PMD_ORDER),
+	folio = filemap_alloc_folio(zero ? gfp | __GFP_ZERO : gfp,
 				    HPAGE_PMD_ORDER);
 	/* Where it will be, so that its pages can be told apart before. */
 	if (folio)

@@ -9,6 +9,7 @@
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 #include <linux/sched.h>
+#include <linux/slab.h>
 
 #include "compat/compat.h"
 #include "migrate/engine.h"
@@ -166,7 +167,9 @@ static int lost_receiving(struct vmig_channel *ch, int err)
 	if (ch->link->ops->pages_apart &&
 	    (err == -ENOMSG || err == -ENODATA || err == -ECONNRESET))
 		hear_last_words(ch);
-	return lost(ch, err == -ENOMSG || err == -ENODATA ? -EPIPE : err);
+	if (err == -ENOMSG)
+		return vmig_channel_bad_frame(ch, "it came before pages that were announced before");
+	return lost(ch, err == -ENODATA ? -EPIPE : err);
 }
 
 /**
@@ -191,6 +194,14 @@ int vmig_channel_open(struct vmig_channel *ch)
 	m->opened++;
 	mutex_unlock(&m->lock);
 	return 0;
+}
+
+/* Give back what a channel has; no thread is left. */
+void vmig_channel_detach(struct vmig_channel *ch)
+{
+	ch->link->ops->detach(ch->link);
+	kvfree(ch->scratch);
+	kvfree(ch->other);
 }
 
 /**
@@ -300,6 +311,17 @@ int vmig_channel_recv_payload(struct vmig_channel *ch, void *buf, size_t len)
 
 	/* The header has come: the peer closed in the middle of a frame. */
 	return err ? lost(ch, err == -ENODATA ? -EPIPE : err) : 0;
+}
+
+/* Offer the peer the pages in @ch->scratch. */
+int vmig_channel_offer_pages(struct vmig_channel *ch, size_t len)
+{
+	struct vmig_scratch *scratch = ch->scratch;
+	struct vmig_link *link = ch->link;
+	int err;
+
+	err = link->ops->offer_pages(link, scratch->bvec, scratch->nbvecs, len);
+	return err ? lost_receiving(ch, err) : 0;
 }
 
 /* Receive into the pages in @ch->scratch. */

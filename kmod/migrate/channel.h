@@ -27,7 +27,11 @@ struct vmig_region;
 
 /*
  * What one chunk needs on its way, the largest part of a migration's memory.
- * @huge: the source has it in one folio.
+ * @huge: the source has it in one folio
+ * @region: destination: number
+ * @base: destination: the chunk's first page within the region
+ * @fresh: destination: the whole chunk's folio, not the region's yet; referenced
+ * @offered: destination: the pages are offered to the peer, and not received yet
  */
 struct vmig_scratch {
 	struct vmig_runs runs;
@@ -37,6 +41,10 @@ struct vmig_scratch {
 	struct folio *folio[VMIG_PAGES_MAX];
 	unsigned int nfolios;
 	bool huge;
+	unsigned int region;
+	pgoff_t base;
+	struct folio *fresh;
+	bool offered;
 };
 
 /**
@@ -68,7 +76,9 @@ struct vmig_scratch {
  * @sending: source: the time for which this pass was blocked in sending; the
  *	same
  * @pacing: source: the time for which the bandwidth limit held this pass back
- * @scratch: owned by the channel
+ * @scratch: of the chunk at hand; owned
+ * @other: destination, with a transport that has offers: of the chunk before;
+ *	owned
  */
 struct vmig_channel {
 	struct vmig_migration *m;
@@ -98,15 +108,18 @@ struct vmig_channel {
 	ktime_t pacing;
 
 	struct vmig_scratch *scratch;
+	struct vmig_scratch *other;
 };
 
 int vmig_channel_open(struct vmig_channel *ch);
+void vmig_channel_detach(struct vmig_channel *ch);
 int vmig_channel_send(struct vmig_channel *ch, struct vmig_frame *frame,
 		      const void *payload, bool more);
 int vmig_channel_send_pages(struct vmig_channel *ch, size_t len);
 int vmig_channel_recv(struct vmig_channel *ch, u32 allowed,
 		      struct vmig_frame *frame);
 int vmig_channel_recv_payload(struct vmig_channel *ch, void *buf, size_t len);
+int vmig_channel_offer_pages(struct vmig_channel *ch, size_t len);
 int vmig_channel_recv_pages(struct vmig_channel *ch, size_t len);
 __printf(3, 4)
 int vmig_channel_fail(struct vmig_channel *ch, int err, const char *fmt, ...);

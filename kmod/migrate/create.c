@@ -24,12 +24,8 @@ static void detach_channels(struct vmig_migration *m)
 {
 	unsigned int i;
 
-	for (i = 0; i < m->nchannels; i++) {
-		struct vmig_link *link = m->channels[i].link;
-
-		link->ops->detach(link);
-		kvfree(m->channels[i].scratch);
-	}
+	for (i = 0; i < m->nchannels; i++)
+		vmig_channel_detach(&m->channels[i]);
 	kvfree(m->channels);
 	if (m->session)
 		vmig_transport_close(m->session);
@@ -70,15 +66,12 @@ static int open_session(struct vmig_migration *m,
 	return 0;
 }
 
-static int attach_channel(struct vmig_channel *ch,
-			  const struct vmig_migration_params *p,
-			  struct netlink_ext_ack *extack)
+static int attach_link(struct vmig_channel *ch,
+		       const struct vmig_migration_params *p,
+		       struct netlink_ext_ack *extack)
 {
 	struct vmig_session *session = ch->m->session;
 
-	ch->scratch = kvzalloc(sizeof(*ch->scratch), GFP_KERNEL);
-	if (!ch->scratch)
-		return -ENOMEM;
 	if (session)
 		ch->link = session->ops->attach(session, ch->index,
 						channel_stops, ch);
@@ -89,8 +82,31 @@ static int attach_channel(struct vmig_channel *ch,
 		return 0;
 	if (!session)
 		NL_SET_BAD_ATTR(extack, p->fd_attrs[ch->index]);
-	kvfree(ch->scratch);
 	return PTR_ERR(ch->link);
+}
+
+static int attach_channel(struct vmig_channel *ch,
+			  const struct vmig_migration_params *p,
+			  struct netlink_ext_ack *extack)
+{
+	int err;
+
+	ch->scratch = kvzalloc(sizeof(*ch->scratch), GFP_KERNEL);
+	if (!ch->scratch)
+		return -ENOMEM;
+	err = attach_link(ch, p, extack);
+	if (err)
+		goto err_free;
+	if (p->role != VMIG_ROLE_DESTINATION || !ch->link->ops->offer_pages)
+		return 0;
+	ch->other = kvzalloc(sizeof(*ch->other), GFP_KERNEL);
+	if (ch->other)
+		return 0;
+	err = -ENOMEM;
+	ch->link->ops->detach(ch->link);
+err_free:
+	kvfree(ch->scratch);
+	return err;
 }
 
 static int attach_channels(struct vmig_migration *m,

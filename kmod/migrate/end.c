@@ -113,8 +113,7 @@ static void give_back(struct vmig_migration *m)
 		struct vmig_link *link = channels[i].link;
 
 		link->ops->close(link, reset);
-		link->ops->detach(link);
-		kvfree(channels[i].scratch);
+		vmig_channel_detach(&channels[i]);
 	}
 	kvfree(channels);
 	if (m->session)

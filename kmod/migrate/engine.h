@@ -148,6 +148,11 @@ void vmig_stats_refresh(struct vmig_migration *m);
 void vmig_stats_tick(struct vmig_migration *m);
 void vmig_stats_round(struct vmig_channel *ch, ktime_t began);
 
+/* place.c APIs: */
+int vmig_place_chunk(struct vmig_channel *ch, const struct vmig_frame *frame);
+int vmig_place_rest(struct vmig_channel *ch);
+void vmig_place_drop(struct vmig_channel *ch);
+
 /* push.c and receive.c APIs: */
 int vmig_push_thread(void *channel);
 int vmig_receive_thread(void *channel);

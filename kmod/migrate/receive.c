@@ -1,18 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The destination's thread of a channel: takes pages straight into the regions
- * of the incoming VM.
- *
- * The peer is not trusted. What passes vmig_wire_check() and
- * vmig_wire_decode_runs() is within a chunk of this channel in a region of this
- * VM, and nothing else is written to.
+ * The destination's thread of a channel: greets, takes chunks (place.c) until the
+ * VM is stopped and all is here, and judges the proof.
  */
-#include <linux/highmem.h>
 #include <linux/kthread.h>
-#include <linux/pagemap.h>
 #include <linux/sched.h>
 
-#include "compat/compat.h"
 #include "migrate/engine.h"
 
 /* The source's agent starts its side after this one's. */
@@ -127,273 +120,6 @@ static int greet(struct vmig_channel *ch)
 	return err ?: vmig_channel_signal(ch, VMIG_P_HELLO_ACK, 0);
 }
 
-static int no_memory(struct vmig_channel *ch)
-{
-	return vmig_channel_fail(ch, -ENOMEM,
-		"No memory is left for VM %s: free some, raise its limit, or choose another node",
-		ch->m->info.vm);
-}
-
-/* Return: the folio that page @index is received into, referenced. */
-static struct folio *get_folio(struct vmig_region *region, pgoff_t index,
-			       bool huge)
-{
-	struct folio *folio = vmig_region_find_folio(region, index);
-
-	if (folio)
-		return folio;
-	/* A small folio leaves the holes around it holes. */
-	return huge ? vmig_region_alloc_folio(region, index) :
-		      vmig_region_alloc_page(region, index);
-}
-
-static int prepare_run(struct vmig_channel *ch, struct vmig_region *region,
-		       pgoff_t index, pgoff_t end, bool huge)
-{
-	struct vmig_scratch *scratch = ch->scratch;
-	struct folio *folio;
-	pgoff_t last;
-	int err;
-
-	while (index < end) {
-		folio = get_folio(region, index, huge);
-		if (IS_ERR(folio))
-			return no_memory(ch);
-		scratch->folio[scratch->nfolios++] = folio;
-		last = min_t(pgoff_t, end, folio->index + folio_nr_pages(folio));
-		for (; index < last; index++) {
-			err = vmig_channel_check_page(ch, region, folio, index);
-			if (err)
-				return err;
-			vmig_channel_add_page(ch, folio, index);
-		}
-	}
-	return 0;
-}
-
-/* Receive the data of a chunk into folios that others may see. */
-static int recv_into_folios(struct vmig_channel *ch, struct vmig_region *region,
-			    pgoff_t base, bool huge)
-{
-	const struct vmig_runs *runs = &ch->scratch->runs;
-	unsigned int i;
-	int err = 0;
-
-	for (i = 0; !err && i < runs->nruns; i++) {
-		const struct vmig_run *run = &runs->run[i];
-
-		if (run->kind == VMIG_RUN_DATA)
-			err = prepare_run(ch, region, base + run->first,
-					  base + run->first + run->npages,
-					  huge);
-	}
-	if (!err)
-		err = vmig_channel_recv_pages(ch, (size_t)runs->pages[VMIG_RUN_DATA] << PAGE_SHIFT);
-	vmig_channel_put_folios(ch);
-	return err;
-}
-
-/* Copy the data of a chunk from a folio that nobody else will see. */
-static int copy_into_folios(struct vmig_channel *ch,
-			    struct vmig_region *region, pgoff_t base,
-			    struct folio *from)
-{
-	const struct vmig_runs *runs = &ch->scratch->runs;
-	unsigned int i, page;
-	struct folio *folio;
-	int err;
-
-	for (i = 0; i < runs->nruns; i++) {
-		if (runs->run[i].kind != VMIG_RUN_DATA)
-			continue;
-		for (page = runs->run[i].first;
-		     page < runs->run[i].first + runs->run[i].npages; page++) {
-			pgoff_t index = base + page;
-
-			folio = get_folio(region, index, false);
-			if (IS_ERR(folio))
-				return no_memory(ch);
-			err = vmig_channel_check_page(ch, region, folio, index);
-			if (!err)
-				copy_highpage(folio_page(folio, index - folio->index),
-					      folio_page(from, page));
-			folio_put(folio);
-			if (err)
-				return err;
-		}
-	}
-	return 0;
-}
-
-/*
- * Receive a whole chunk into a huge folio that is not zeroed first, which would
- * double the memory traffic of the first round. It becomes the region's when it
- * is filled: who touches the chunk before does not have to wait for the peer.
- *
- * Return: 0, 1 if there is no such folio to be had, or a negative errno.
- */
-static int recv_into_new(struct vmig_channel *ch, struct vmig_region *region,
-			 pgoff_t base)
-{
-	const struct vmig_runs *runs = &ch->scratch->runs;
-	/* What a peer only says it has written must not be another's memory. */
-	const bool claims = ch->link->ops->claims;
-	struct folio *folio;
-	unsigned int i, page;
-	int err;
-
-	folio = vmig_region_new_chunk(region, base);
-	if (!folio)
-		return 1;
-	for (i = 0; i < runs->nruns; i++) {
-		const struct vmig_run *run = &runs->run[i];
-
-		if (claims || run->kind != VMIG_RUN_DATA)
-			folio_zero_range(folio, (size_t)run->first << PAGE_SHIFT,
-					 (size_t)run->npages << PAGE_SHIFT);
-		if (run->kind != VMIG_RUN_DATA)
-			continue;
-		for (page = run->first; page < run->first + run->npages; page++)
-			vmig_channel_add_page(ch, folio, base + page);
-	}
-	err = vmig_channel_recv_pages(ch, (size_t)runs->pages[VMIG_RUN_DATA] << PAGE_SHIFT);
-	ch->scratch->nbvecs = 0;
-	if (!err && vmig_region_add_chunk(region, folio, base))
-		err = copy_into_folios(ch, region, base, folio);
-	folio_put(folio);
-	return err;
-}
-
-static int recv_data(struct vmig_channel *ch, struct vmig_region *region,
-		     pgoff_t base, bool huge)
-{
-	const struct vmig_runs *runs = &ch->scratch->runs;
-	unsigned int covered = runs->pages[VMIG_RUN_DATA] +
-			       runs->pages[VMIG_RUN_ZERO];
-	int err = 1;
-
-	if (!runs->pages[VMIG_RUN_DATA])
-		return 0;
-	if (huge && covered == VMIG_CHUNK_PAGES)
-		err = recv_into_new(ch, region, base);
-	return err <= 0 ? err : recv_into_folios(ch, region, base, huge);
-}
-
-/* Zero what is there; what is not stays a hole. */
-static int zero_run(struct vmig_channel *ch, struct vmig_region *region,
-		    pgoff_t index, pgoff_t end)
-{
-	struct folio *folio;
-	void *page;
-	int err;
-
-	for (; index < end; index++) {
-		folio = vmig_region_find_folio(region, index);
-		if (!folio)
-			continue;
-		err = vmig_channel_check_page(ch, region, folio, index);
-		if (err) {
-			folio_put(folio);
-			return err;
-		}
-		page = kmap_local_folio(folio, (index - folio->index) << PAGE_SHIFT);
-		if (!vmig_runs_page_is_zero(page))
-			memset(page, 0, PAGE_SIZE);
-		kunmap_local(page);
-		folio_put(folio);
-	}
-	return 0;
-}
-
-static int apply_marks(struct vmig_channel *ch, struct vmig_region *region,
-		       pgoff_t base)
-{
-	const struct vmig_runs *runs = &ch->scratch->runs;
-	unsigned int i;
-	int err = 0;
-
-	for (i = 0; !err && i < runs->nruns; i++) {
-		const struct vmig_run *run = &runs->run[i];
-		pgoff_t index = base + run->first;
-
-		if (run->kind == VMIG_RUN_ZERO)
-			err = zero_run(ch, region, index, index + run->npages);
-		else if (run->kind == VMIG_RUN_HOLE &&
-			 !vmig_channel_is_hole(region, index, run->npages))
-			vmig_region_punch(region, index, run->npages);
-	}
-	return err;
-}
-
-/* Digest what is in memory now, not what came over the wire. */
-static int digest_runs(struct vmig_channel *ch, unsigned int r,
-		       struct vmig_region *region, pgoff_t base)
-{
-	const struct vmig_runs *runs = &ch->scratch->runs;
-	unsigned int i, page;
-	struct folio *folio;
-	void *addr;
-	int err;
-
-	for (i = 0; i < runs->nruns; i++) {
-		for (page = 0; page < runs->run[i].npages; page++) {
-			pgoff_t index = base + runs->run[i].first + page;
-
-			folio = vmig_region_find_folio(region, index);
-			if (!folio) {
-				vmig_digest_page(&ch->digest, r, index, NULL);
-				continue;
-			}
-			err = vmig_channel_check_page(ch, region, folio, index);
-			if (err) {
-				folio_put(folio);
-				return err;
-			}
-			addr = kmap_local_folio(folio, (index - folio->index) << PAGE_SHIFT);
-			vmig_digest_page(&ch->digest, r, index, addr);
-			kunmap_local(addr);
-			folio_put(folio);
-		}
-	}
-	return 0;
-}
-
-static int recv_chunk(struct vmig_channel *ch, const struct vmig_frame *frame)
-{
-	struct vmig_region *region = ch->m->vm->regions[frame->region];
-	struct vmig_scratch *scratch = ch->scratch;
-	size_t table = frame->count * sizeof(struct vmig_wire_run);
-	unsigned long chunk = frame->first / VMIG_CHUNK_PAGES;
-	char why[VMIG_WIRE_WHY_MAX];
-	unsigned int i;
-	int err;
-
-	err = vmig_channel_recv_payload(ch, scratch->table, table);
-	if (err)
-		return err;
-	vmig_runs_init(&scratch->runs);
-	err = vmig_wire_decode_runs(scratch->table, frame->count,
-				    vmig_channel_chunk_pages(region, chunk),
-				    frame->len - table, scratch->runs.run,
-				    why, sizeof(why));
-	if (err)
-		return vmig_channel_bad_frame(ch, why);
-	scratch->runs.nruns = frame->count;
-	for (i = 0; i < frame->count; i++)
-		scratch->runs.pages[scratch->runs.run[i].kind] +=
-			scratch->runs.run[i].npages;
-
-	err = recv_data(ch, region, frame->first, frame->flags & VMIG_CHUNK_HUGE);
-	if (err)
-		return err;
-	err = apply_marks(ch, region, frame->first);
-	if (err)
-		return err;
-	vmig_channel_count(ch);
-	return ch->in_final ? digest_runs(ch, frame->region, region,
-					  frame->first) : 0;
-}
-
 /* Take pages until the end of the final pass. */
 static int recv_memory(struct vmig_channel *ch)
 {
@@ -402,11 +128,14 @@ static int recv_memory(struct vmig_channel *ch)
 
 	for (;;) {
 		err = next_frame(ch, ch->in_final ? FINAL : STREAM, &frame);
+		/* Any other frame speaks about all chunks before it. */
+		if (!err && frame.type != VMIG_P_CHUNK)
+			err = vmig_place_rest(ch);
 		if (err)
 			return err;
 		switch (frame.type) {
 		case VMIG_P_CHUNK:
-			err = recv_chunk(ch, &frame);
+			err = vmig_place_chunk(ch, &frame);
 			break;
 		case VMIG_P_ROUND:
 			err = vmig_channel_signal(ch, VMIG_P_ROUND_ACK,
@@ -503,6 +232,7 @@ int vmig_receive_thread(void *channel)
 		vmig_migration_acked(ch);
 		watch(ch);
 	}
+	vmig_place_drop(ch);
 	wait_event_idle(m->wait, READ_ONCE(m->ending));
 	vmig_channel_farewell(ch);
 	return 0;

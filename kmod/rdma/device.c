@@ -18,7 +18,7 @@
  * Of each write context rdma_rw takes up to three work requests: to invalidate a
  * key of the source's own, to register it, and to write.
  */
-#define RW_WRS		(3 * VMIG_RDMA_GRANT_KEYS)
+#define RW_WRS		(3 * VMIG_RDMA_WRITES)
 
 static void set_limits(const struct ib_device_attr *attrs,
 		       struct ib_device *device,
@@ -33,10 +33,12 @@ static void set_limits(const struct ib_device_attr *attrs,
 	limits->piece = clamp_t(u32, ib_dma_max_seg_size(device) & PAGE_MASK,
 				PAGE_SIZE, CHUNK_BYTES);
 	/* The source writes, the destination registers and invalidates. */
-	writes = DIV_ROUND_UP(VMIG_RDMA_GRANT_PAGES, limits->sges);
+	writes = DIV_ROUND_UP(VMIG_RDMA_GRANT_PAGES, limits->sges) +
+		 VMIG_RDMA_GRANT_KEYS;
 	registrations = 2 * limits->keys;
 	/* One more for the drain, here and among the completions. */
-	limits->send_wrs = VMIG_RDMA_TX + max(writes, registrations) + 1;
+	limits->send_wrs = VMIG_RDMA_TX +
+			   VMIG_RDMA_CHUNKS * max(writes, registrations) + 1;
 	limits->cqes = limits->send_wrs + RW_WRS + VMIG_RDMA_RX + 1;
 }
 
@@ -99,8 +101,8 @@ int vmig_rdma_device_check(struct ib_device *device, u32 port,
 		    "work requests in a queue", extack) ?:
 	       need(device, attrs->max_cqe, limits->cqes,
 		    "completions in a queue", extack) ?:
-	       need(device, attrs->max_mr, limits->keys, "memory regions",
-		    extack) ?:
+	       need(device, attrs->max_mr, VMIG_RDMA_CHUNKS * limits->keys,
+		    "memory regions", extack) ?:
 	       check_port(device, port, extack);
 }
 

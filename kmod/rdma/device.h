@@ -5,6 +5,8 @@
 
 #include <linux/types.h>
 
+#include "rdma/message.h"
+
 struct ib_device;
 struct netlink_ext_ack;
 struct rdma_cm_id;
@@ -12,6 +14,8 @@ struct rdma_cm_id;
 /* Buffers for messages, each of a page: to receive into, and to send from. */
 #define VMIG_RDMA_RX	16U
 #define VMIG_RDMA_TX	8U
+/* Writes under way: one with each key of each chunk. */
+#define VMIG_RDMA_WRITES	(VMIG_RDMA_CHUNKS * VMIG_RDMA_GRANT_KEYS)
 
 /**
  * struct vmig_rdma_limits - what a queue pair is to be like on a device

@@ -105,6 +105,7 @@ static const struct vmig_link_ops link_ops = {
 	.send		= vmig_rdma_send,
 	.send_pages	= vmig_rdma_send_pages,
 	.recv		= vmig_rdma_recv,
+	.offer_pages	= vmig_rdma_offer_pages,
 	.recv_pages	= vmig_rdma_recv_pages,
 	.round_trip_us	= round_trip_us,
 	.explain	= explain,

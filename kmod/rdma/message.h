@@ -10,10 +10,20 @@
  * so that two sides that have nothing else to say cannot wait for each other.
  *
  *	source				destination
- *	DATA (the frame of a chunk)
+ *	DATA (frame of chunk 1)
  *					GRANT (keys of the pages it is about)
- *	RDMA WRITE ...
+ *	DATA (frame of chunk 2)
+ *					GRANT
+ *	RDMA WRITE of chunk 1 ...
  *	PLACED
+ *	DATA (frame of chunk 3)
+ *					GRANT
+ *	RDMA WRITE of chunk 2 ...
+ *	PLACED
+ *
+ * Each PLACED is about the oldest GRANT that has none yet. Between a frame whose
+ * pages are data and its PLACED there is at most one other, of a chunk too: so
+ * many chunks are announced ahead of the writes, and no more.
  *
  * Frames (migrate/wire.h) travel in DATA, as one stream of bytes that CLOSE
  * ends. Numbers are little-endian here as there.
@@ -31,6 +41,8 @@
 /* Pages that keys are for at a time, and keys that they may be spread over. */
 #define VMIG_RDMA_GRANT_PAGES	512U
 #define VMIG_RDMA_GRANT_KEYS	32U
+/* Chunks that a channel may have under way: one is written, one announced. */
+#define VMIG_RDMA_CHUNKS	2U
 /* Most buffers that a side may have. */
 #define VMIG_RDMA_CREDITS_MAX	1024U
 
@@ -60,7 +72,7 @@ enum vmig_rdma_type {
 	VMIG_RDMA_CLOSE		= 2,	/* no DATA follows */
 	VMIG_RDMA_CREDIT	= 3,	/* only the header counts */
 	VMIG_RDMA_GRANT		= 4,	/* struct vmig_rdma_key ... */
-	VMIG_RDMA_PLACED	= 5,	/* all of the last GRANT is written */
+	VMIG_RDMA_PLACED	= 5,	/* all of the oldest GRANT is written */
 };
 
 struct vmig_rdma_header {

@@ -84,6 +84,7 @@ static void destroy_buffers(struct vmig_rdma_link *rl)
 			kfree(buffer);
 	INIT_LIST_HEAD(&rl->stream);
 	INIT_LIST_HEAD(&rl->notes);
+	rl->nnotes = 0;
 	INIT_LIST_HEAD(&rl->tx_free);
 	for (i = 0; i < VMIG_RDMA_TX; i++)
 		destroy_buffer(rl, &rl->tx[i], DMA_TO_DEVICE);
@@ -107,11 +108,28 @@ static int create_qp(struct vmig_rdma_link *rl)
 			.max_recv_wr = VMIG_RDMA_RX + 1,
 			.max_send_sge = rl->limits.sges,
 			.max_recv_sge = 1,
-			.max_rdma_ctxs = VMIG_RDMA_GRANT_KEYS,
+			.max_rdma_ctxs = VMIG_RDMA_WRITES,
 		},
 	};
 
 	return rdma_create_qp(rl->id, rl->pd, &attr);
+}
+
+static int create_chunks(struct vmig_rdma_link *rl)
+{
+	unsigned int i;
+
+	rl->sg = kvcalloc(VMIG_RDMA_CHUNKS * VMIG_RDMA_PIECES, sizeof(*rl->sg),
+			  GFP_KERNEL);
+	if (!rl->sg)
+		return -ENOMEM;
+	for (i = 0; i < VMIG_RDMA_CHUNKS; i++) {
+		if (rl->session->role == VMIG_ROLE_SOURCE)
+			rl->out[i].sg = rl->sg + i * VMIG_RDMA_PIECES;
+		else
+			rl->in[i].sg = rl->sg + i * VMIG_RDMA_PIECES;
+	}
+	return 0;
 }
 
 /**
@@ -131,9 +149,9 @@ int vmig_rdma_queue_create(struct vmig_rdma_link *rl, struct rdma_cm_id *id)
 	err = vmig_rdma_device_check(device, id->port_num, &rl->limits, NULL);
 	if (err)
 		return err;
-	rl->sg = kvcalloc(VMIG_RDMA_PIECES, sizeof(*rl->sg), GFP_KERNEL);
-	if (!rl->sg)
-		return -ENOMEM;
+	err = create_chunks(rl);
+	if (err)
+		return err;
 	rl->pd = ib_alloc_pd(device, 0);
 	if (IS_ERR(rl->pd)) {
 		err = PTR_ERR(rl->pd);
@@ -164,8 +182,10 @@ void vmig_rdma_queue_destroy(struct vmig_rdma_link *rl, struct rdma_cm_id *id)
 {
 	if (id->qp)
 		ib_drain_qp(id->qp);
-	vmig_rdma_write_release(rl);
-	vmig_rdma_region_destroy(rl);
+	if (rl->session->role == VMIG_ROLE_SOURCE)
+		vmig_rdma_write_release(rl);
+	else
+		vmig_rdma_region_destroy(rl);
 	if (id->qp)
 		rdma_destroy_qp(id);
 	if (rl->cq)

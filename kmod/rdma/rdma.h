@@ -20,6 +20,8 @@
 #ifndef _VMIG_RDMA_RDMA_H
 #define _VMIG_RDMA_RDMA_H
 
+#include <linux/bvec.h>
+#include <linux/ktime.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/scatterlist.h>
@@ -38,7 +40,6 @@
 /* Pieces that the pages of a chunk are cut into at most, by folios and keys. */
 #define VMIG_RDMA_PIECES	(VMIG_RDMA_GRANT_PAGES + VMIG_RDMA_GRANT_KEYS)
 
-struct bio_vec;
 struct dentry;
 struct iov_iter;
 struct vmig_rdma_link;
@@ -121,6 +122,28 @@ struct vmig_rdma_write {
 };
 
 /**
+ * struct vmig_rdma_outgoing - a chunk's data pages on their way
+ * @pages: what was announced; each piece referenced
+ * @nr: of @pages
+ * @len: bytes of them
+ * @since: when they were announced
+ * @sg: for @writes to cut the pages into
+ * @writes: @nwrites of them have to be given back
+ * @nwrites: 0 until there are keys
+ * @last: number of the message behind the writes, as in vmig_rdma_link.posted
+ */
+struct vmig_rdma_outgoing {
+	struct bio_vec pages[VMIG_RDMA_GRANT_PAGES];
+	unsigned int nr;
+	size_t len;
+	ktime_t since;
+	struct scatterlist *sg;
+	struct vmig_rdma_write writes[VMIG_RDMA_GRANT_KEYS];
+	unsigned int nwrites;
+	u32 last;
+};
+
+/**
  * struct vmig_rdma_region - pages that the destination lets be written
  * @mr: owned
  * @reg: registers them
@@ -136,6 +159,18 @@ struct vmig_rdma_region {
 	struct scatterlist *sg;
 	unsigned int nents;
 	unsigned int bytes;
+};
+
+/**
+ * struct vmig_rdma_incoming - a chunk's data pages that the source may write
+ * @regions: @nregions of them are mapped
+ * @nregions: 0 if there are none
+ * @sg: for @regions to cut the pages into
+ */
+struct vmig_rdma_incoming {
+	struct vmig_rdma_region regions[VMIG_RDMA_GRANT_KEYS];
+	unsigned int nregions;
+	struct scatterlist *sg;
 };
 
 /* How far the connection is. */
@@ -165,9 +200,14 @@ enum vmig_rdma_state {
  * @limits: of the device
  * @rx: buffers to receive into
  * @tx: buffers to send from
- * @sg: that @writes or @regions cut pages into
- * @writes: the source's, @nwrites of them under way
- * @regions: the destination's, @nregions of them with a live key
+ * @sg: of all chunks
+ * @out: the source's chunks, in a ring
+ * @in: the destination's, in a ring
+ * @oldest: in the ring
+ * @nout: chunks in @out
+ * @nwritten: of them, the oldest, have their writes posted
+ * @nin: chunks in @in
+ * @overtaken: a frame was sent behind that of the newest chunk in @out
  * @key_cqe: of registrations and writes, which succeed silently
  * @inv_cqe: of the last invalidation of a chunk
  * @serial: of the regions, for addresses that are never used again
@@ -183,9 +223,11 @@ enum vmig_rdma_state {
  * @credits: messages that the peer has buffers for
  * @owed: buffers that are free again and that the peer does not know of yet
  * @tx_free: buffers that nothing is sent from
- * @tx_busy: how many are not in @tx_free
+ * @posted: messages sent, those included that are under way
+ * @sent: of these, how many have reached the peer
  * @stream: DATA and CLOSE that were received
  * @notes: GRANT and PLACED that were received
+ * @nnotes: in @notes
  * @ncopies: buffers in @stream that are copied
  * @invalidated: the last invalidation is carried out
  *
@@ -208,10 +250,15 @@ struct vmig_rdma_link {
 	struct vmig_rdma_buffer rx[VMIG_RDMA_RX];
 	struct vmig_rdma_buffer tx[VMIG_RDMA_TX];
 	struct scatterlist *sg;
-	struct vmig_rdma_write writes[VMIG_RDMA_GRANT_KEYS];
-	unsigned int nwrites;
-	struct vmig_rdma_region regions[VMIG_RDMA_GRANT_KEYS];
-	unsigned int nregions;
+	union {
+		struct vmig_rdma_outgoing out[VMIG_RDMA_CHUNKS];
+		struct vmig_rdma_incoming in[VMIG_RDMA_CHUNKS];
+	};
+	unsigned int oldest;
+	unsigned int nout;
+	unsigned int nwritten;
+	unsigned int nin;
+	bool overtaken;
 	struct ib_cqe key_cqe;
 	struct ib_cqe inv_cqe;
 	u64 serial;
@@ -227,9 +274,11 @@ struct vmig_rdma_link {
 	unsigned int credits;
 	unsigned int owed;
 	struct list_head tx_free;
-	unsigned int tx_busy;
+	u32 posted;
+	u32 sent;
 	struct list_head stream;
 	struct list_head notes;
+	unsigned int nnotes;
 	unsigned int ncopies;
 	bool invalidated;
 
@@ -343,6 +392,8 @@ void vmig_rdma_pages_put(struct scatterlist *sg, unsigned int nents);
 /* write.c APIs: */
 int vmig_rdma_send_pages(struct vmig_link *link, const struct bio_vec *pages,
 			 unsigned int nr, size_t len, bool more);
+int vmig_rdma_write_out(struct vmig_rdma_link *rl,
+			struct vmig_rdma_patience *p);
 int vmig_rdma_write_settle(struct vmig_rdma_link *rl,
 			   struct vmig_rdma_patience *p);
 void vmig_rdma_write_release(struct vmig_rdma_link *rl);
@@ -350,6 +401,8 @@ void vmig_rdma_write_release(struct vmig_rdma_link *rl);
 /* region.c APIs: */
 int vmig_rdma_region_create(struct vmig_rdma_link *rl);
 void vmig_rdma_region_destroy(struct vmig_rdma_link *rl);
+int vmig_rdma_offer_pages(struct vmig_link *link, const struct bio_vec *pages,
+			  unsigned int nr, size_t len);
 int vmig_rdma_recv_pages(struct vmig_link *link, const struct bio_vec *pages,
 			 unsigned int nr, size_t len);
 

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The destination's side of a chunk: register exactly its data pages, grant the
- * source their keys, and take them back when it says that it has written.
+ * source their keys, and take them back when it says that it has written. One
+ * chunk more is registered and granted meanwhile.
  *
  * Nothing is acknowledged, and nobody looks at a page, before its key is invalid:
  * the source is not trusted, and could change pages that were checked. A key
- * lives for the writes of one chunk, so that memory pinned does not grow with
- * the VM, and none lives when the VM resumes.
+ * lives until its chunk is written, so that memory pinned does not grow with the
+ * VM, and none lives when the VM resumes.
  *
  * After an error the keys stay valid until the queue pair is gone. The pages are
  * referenced until then.
@@ -57,26 +58,28 @@ static void invalidated(struct ib_cq *cq, struct ib_wc *wc)
  */
 int vmig_rdma_region_create(struct vmig_rdma_link *rl)
 {
+	const unsigned int keys = rl->limits.keys;
 	struct ib_mr *mr;
 	unsigned int i;
 
 	rl->key_cqe.done = registered;
 	rl->inv_cqe.done = invalidated;
-	for (i = 0; i < rl->limits.keys; i++) {
+	for (i = 0; i < VMIG_RDMA_CHUNKS * keys; i++) {
 		mr = ib_alloc_mr(rl->pd, IB_MR_TYPE_MEM_REG,
 				 rl->limits.key_pages);
 		if (IS_ERR(mr))
 			return PTR_ERR(mr);
-		rl->regions[i].mr = mr;
+		rl->in[i / keys].regions[i % keys].mr = mr;
 	}
 	return 0;
 }
 
-/* The pages of the live regions are not the device's any more. */
-static void let_go(struct vmig_rdma_link *rl)
+/* The pages of a chunk's regions are not the device's any more. */
+static void let_go(struct vmig_rdma_link *rl, struct vmig_rdma_incoming *chunk)
 {
-	while (rl->nregions) {
-		struct vmig_rdma_region *region = &rl->regions[--rl->nregions];
+	while (chunk->nregions) {
+		struct vmig_rdma_region *region =
+			&chunk->regions[--chunk->nregions];
 
 		ib_dma_unmap_sg(rl->pd->device, region->sg, region->nents,
 				DMA_FROM_DEVICE);
@@ -84,17 +87,27 @@ static void let_go(struct vmig_rdma_link *rl)
 	}
 }
 
+static void destroy_regions(struct vmig_rdma_link *rl,
+			    struct vmig_rdma_incoming *chunk)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(chunk->regions); i++) {
+		if (chunk->regions[i].mr)
+			ib_dereg_mr(chunk->regions[i].mr);
+		chunk->regions[i].mr = NULL;
+	}
+	let_go(rl, chunk);
+}
+
 /* After the queue pair is drained: nobody writes any more. */
 void vmig_rdma_region_destroy(struct vmig_rdma_link *rl)
 {
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(rl->regions); i++) {
-		if (rl->regions[i].mr)
-			ib_dereg_mr(rl->regions[i].mr);
-		rl->regions[i].mr = NULL;
-	}
-	let_go(rl);
+	for (i = 0; i < VMIG_RDMA_CHUNKS; i++)
+		destroy_regions(rl, &rl->in[i]);
+	rl->nin = 0;
 }
 
 /* Fill in what registers @region, and what takes that back. */
@@ -121,10 +134,12 @@ static void prepare_wrs(struct vmig_rdma_link *rl,
 	};
 }
 
-static int map_region(struct vmig_rdma_link *rl, struct vmig_rdma_cursor *cursor,
-		      size_t len, struct scatterlist *sg)
+static int map_region(struct vmig_rdma_link *rl,
+		      struct vmig_rdma_incoming *chunk,
+		      struct vmig_rdma_cursor *cursor, size_t len,
+		      struct scatterlist *sg)
 {
-	struct vmig_rdma_region *region = &rl->regions[rl->nregions];
+	struct vmig_rdma_region *region = &chunk->regions[chunk->nregions];
 	struct ib_device *device = rl->pd->device;
 	int mapped, err;
 
@@ -144,7 +159,7 @@ static int map_region(struct vmig_rdma_link *rl, struct vmig_rdma_cursor *cursor
 	if (err)
 		goto err_unmap;
 	prepare_wrs(rl, region);
-	rl->nregions++;
+	chunk->nregions++;
 	return 0;
 
 err_unmap:
@@ -155,31 +170,31 @@ err_put:
 }
 
 /* Map all of a chunk's pages; none has a key yet. */
-static int map_regions(struct vmig_rdma_link *rl, const struct bio_vec *pages,
-		       unsigned int nr, size_t len)
+static int map_regions(struct vmig_rdma_link *rl,
+		       struct vmig_rdma_incoming *chunk,
+		       struct vmig_rdma_cursor *cursor, size_t len)
 {
-	struct vmig_rdma_cursor cursor = { .page = pages, .left = nr };
-	struct scatterlist *sg = rl->sg;
+	struct scatterlist *sg = chunk->sg;
 	int err;
 
 	while (len) {
-		err = map_region(rl, &cursor, len, sg);
+		err = map_region(rl, chunk, cursor, len, sg);
 		if (err) {
-			let_go(rl);
+			let_go(rl, chunk);
 			vmig_rdma_be_unable(rl,
 					    "memory cannot be registered with RDMA device %s (error %d)",
 					    dev_name(&rl->pd->device->dev),
 					    -err);
 			return err;
 		}
-		sg += rl->regions[rl->nregions - 1].nents;
-		len -= rl->regions[rl->nregions - 1].bytes;
+		sg += chunk->regions[chunk->nregions - 1].nents;
+		len -= chunk->regions[chunk->nregions - 1].bytes;
 	}
 	return 0;
 }
 
 /* Register what is mapped, and tell the source the keys behind it. */
-static int grant(struct vmig_rdma_link *rl)
+static int grant(struct vmig_rdma_link *rl, struct vmig_rdma_incoming *chunk)
 {
 	struct vmig_rdma_key keys[VMIG_RDMA_GRANT_KEYS];
 	struct vmig_rdma_patience p;
@@ -187,22 +202,61 @@ static int grant(struct vmig_rdma_link *rl)
 	struct kvec vec;
 	unsigned int i;
 
-	for (i = 0; i < rl->nregions; i++) {
-		struct vmig_rdma_region *region = &rl->regions[i];
+	for (i = 0; i < chunk->nregions; i++) {
+		struct vmig_rdma_region *region = &chunk->regions[i];
 
 		keys[i].address = cpu_to_le64(region->mr->iova);
 		keys[i].key = cpu_to_le32(region->mr->rkey);
 		keys[i].len = cpu_to_le32(region->bytes);
 		if (i)
-			rl->regions[i - 1].reg.wr.next = &region->reg.wr;
+			chunk->regions[i - 1].reg.wr.next = &region->reg.wr;
 	}
 	vec.iov_base = keys;
-	vec.iov_len = rl->nregions * sizeof(keys[0]);
+	vec.iov_len = chunk->nregions * sizeof(keys[0]);
 	iov_iter_kvec(&iter, ITER_SOURCE, &vec, 1, vec.iov_len);
 	vmig_rdma_be_patient(rl, &p, VMIG_RDMA_SENDING);
 	return vmig_rdma_send_message(rl, &p, VMIG_RDMA_GRANT, &iter,
-				      &rl->regions[0].reg.wr,
-				      &rl->regions[i - 1].reg.wr);
+				      &chunk->regions[0].reg.wr,
+				      &chunk->regions[i - 1].reg.wr);
+}
+
+/* What comes before the keys are told cannot be about them. */
+static int check_notes(struct vmig_rdma_link *rl)
+{
+	if (READ_ONCE(rl->nnotes) > rl->nin)
+		vmig_rdma_break(rl, -EPROTO,
+				"what came is wrong: a PLACED before there were keys");
+	return vmig_rdma_is_broken(rl) ? READ_ONCE(rl->err) : 0;
+}
+
+static int offer_pages(struct vmig_rdma_link *rl,
+		       struct vmig_rdma_cursor *cursor, size_t len)
+{
+	struct vmig_rdma_incoming *chunk =
+		&rl->in[(rl->oldest + rl->nin) % VMIG_RDMA_CHUNKS];
+	int err;
+
+	if (WARN_ON_ONCE(rl->nin == VMIG_RDMA_CHUNKS))
+		return -EINVAL;
+	err = check_notes(rl) ?: map_regions(rl, chunk, cursor, len);
+	if (err)
+		return err;
+	/* If this fails the keys may be live all the same. */
+	rl->nin++;
+	return grant(rl, chunk);
+}
+
+int vmig_rdma_offer_pages(struct vmig_link *link, const struct bio_vec *pages,
+			  unsigned int nr, size_t len)
+{
+	struct vmig_rdma_link *rl = vmig_rdma_link_of(link);
+	struct vmig_rdma_cursor cursor = { .page = pages, .left = nr };
+	int err;
+
+	mutex_lock(&rl->use);
+	err = offer_pages(rl, &cursor, len);
+	mutex_unlock(&rl->use);
+	return err;
 }
 
 /* Return: -ENOMSG if a frame came instead. */
@@ -233,17 +287,18 @@ static bool is_invalidated(struct vmig_rdma_link *rl)
 	return READ_ONCE(rl->invalidated);
 }
 
-static int invalidate(struct vmig_rdma_link *rl)
+static int invalidate(struct vmig_rdma_link *rl,
+		      struct vmig_rdma_incoming *chunk)
 {
 	struct vmig_rdma_patience p;
 	unsigned int i;
 	int err;
 
-	for (i = 1; i < rl->nregions; i++)
-		rl->regions[i - 1].inv.next = &rl->regions[i].inv;
-	rl->regions[i - 1].inv.send_flags = IB_SEND_SIGNALED;
+	for (i = 1; i < chunk->nregions; i++)
+		chunk->regions[i - 1].inv.next = &chunk->regions[i].inv;
+	chunk->regions[i - 1].inv.send_flags = IB_SEND_SIGNALED;
 	WRITE_ONCE(rl->invalidated, false);
-	err = ib_post_send(rl->id->qp, &rl->regions[0].inv, NULL);
+	err = ib_post_send(rl->id->qp, &chunk->regions[0].inv, NULL);
 	if (err) {
 		vmig_rdma_break(rl, err, "keys cannot be invalidated (error %d)",
 				-err);
@@ -253,27 +308,20 @@ static int invalidate(struct vmig_rdma_link *rl)
 	return vmig_rdma_wait(rl, &p, is_invalidated);
 }
 
-static int recv_pages(struct vmig_rdma_link *rl, const struct bio_vec *pages,
-		      unsigned int nr, size_t len)
+static int recv_pages(struct vmig_rdma_link *rl)
 {
+	struct vmig_rdma_incoming *chunk = &rl->in[rl->oldest];
 	int err;
 
+	/* What the device had is gone with its queue pair. */
 	if (vmig_rdma_is_broken(rl))
 		return READ_ONCE(rl->err);
-	/* What comes before the keys are told cannot be about them. */
-	if (vmig_rdma_peek(rl, &rl->notes)) {
-		vmig_rdma_break(rl, -EPROTO,
-				"what came is wrong: a PLACED before there were keys");
-		return READ_ONCE(rl->err);
-	}
-	err = map_regions(rl, pages, nr, len);
+	err = await_placed(rl) ?: invalidate(rl, chunk);
 	if (err)
 		return err;
-	err = grant(rl) ?: await_placed(rl) ?: invalidate(rl);
-	if (err)
-		return err;
-	let_go(rl);
-	WRITE_ONCE(rl->link.received, rl->link.received + len);
+	let_go(rl, chunk);
+	rl->oldest = (rl->oldest + 1) % VMIG_RDMA_CHUNKS;
+	rl->nin--;
 	return 0;
 }
 
@@ -284,7 +332,9 @@ int vmig_rdma_recv_pages(struct vmig_link *link, const struct bio_vec *pages,
 	int err;
 
 	mutex_lock(&rl->use);
-	err = recv_pages(rl, pages, nr, len);
+	err = recv_pages(rl);
+	if (!err)
+		WRITE_ONCE(link->received, link->received + len);
 	mutex_unlock(&rl->use);
 	return err;
 }

@@ -101,6 +101,7 @@ static bool file_buffer(struct vmig_rdma_link *rl,
 	case VMIG_RDMA_GRANT:
 	case VMIG_RDMA_PLACED:
 		list_add_tail(&buffer->entry, &rl->notes);
+		rl->nnotes++;
 		return false;
 	case VMIG_RDMA_CREDIT:
 		break;
@@ -166,7 +167,7 @@ void vmig_rdma_sent(struct ib_cq *cq, struct ib_wc *wc)
 	}
 	spin_lock_irqsave(&rl->lock, flags);
 	list_add_tail(&buffer->entry, &rl->tx_free);
-	rl->tx_busy--;
+	rl->sent++;
 	rl->moves++;
 	spin_unlock_irqrestore(&rl->lock, flags);
 	wake_up_all(&rl->wait);
@@ -174,12 +175,12 @@ void vmig_rdma_sent(struct ib_cq *cq, struct ib_wc *wc)
 
 bool vmig_rdma_is_all_sent(struct vmig_rdma_link *rl)
 {
-	return !READ_ONCE(rl->tx_busy);
+	return READ_ONCE(rl->sent) == READ_ONCE(rl->posted);
 }
 
 static bool may_send(struct vmig_rdma_link *rl)
 {
-	return READ_ONCE(rl->tx_busy) < VMIG_RDMA_TX &&
+	return READ_ONCE(rl->posted) - READ_ONCE(rl->sent) < VMIG_RDMA_TX &&
 	       READ_ONCE(rl->credits) > 1;
 }
 
@@ -197,7 +198,7 @@ static struct vmig_rdma_buffer *take_tx(struct vmig_rdma_link *rl,
 		buffer = list_first_entry(&rl->tx_free,
 					  struct vmig_rdma_buffer, entry);
 		list_del(&buffer->entry);
-		rl->tx_busy++;
+		rl->posted++;
 		rl->credits--;
 		*owed = rl->owed;
 		rl->owed = 0;
@@ -331,6 +332,8 @@ void vmig_rdma_consume(struct vmig_rdma_link *rl,
 	list_del(&buffer->entry);
 	if (buffer->copied)
 		rl->ncopies--;
+	if (buffer->type == VMIG_RDMA_GRANT || buffer->type == VMIG_RDMA_PLACED)
+		rl->nnotes--;
 	spin_unlock_irqrestore(&rl->lock, flags);
 	if (buffer->copied)
 		kfree(buffer);
@@ -339,12 +342,16 @@ void vmig_rdma_consume(struct vmig_rdma_link *rl,
 	give_credit(rl);
 }
 
-static int send_iter(struct vmig_rdma_link *rl, struct iov_iter *iter)
+static int send_iter(struct vmig_rdma_link *rl, struct iov_iter *iter, bool more)
 {
 	struct vmig_rdma_patience p;
 	int err = 0;
 
 	vmig_rdma_be_patient(rl, &p, VMIG_RDMA_SENDING);
+	/* One frame, of a chunk, may overtake the pages of the one before. */
+	if (!more || rl->overtaken)
+		err = vmig_rdma_write_out(rl, &p);
+	rl->overtaken = true;
 	while (!err && iov_iter_count(iter))
 		err = vmig_rdma_send_message(rl, &p, VMIG_RDMA_DATA, iter,
 					     NULL, NULL);
@@ -365,7 +372,7 @@ int vmig_rdma_send(struct vmig_link *link, const void *head, size_t head_len,
 
 	iov_iter_kvec(&iter, ITER_SOURCE, vec, 2, head_len + body_len);
 	mutex_lock(&rl->use);
-	err = send_iter(rl, &iter);
+	err = send_iter(rl, &iter, more);
 	mutex_unlock(&rl->use);
 	return err;
 }
@@ -376,6 +383,13 @@ bool vmig_rdma_has_received(struct vmig_rdma_link *rl)
 	       !list_empty_careful(&rl->notes);
 }
 
+/* Pages that were offered may be written before, or behind, what is awaited. */
+static bool has_stream(struct vmig_rdma_link *rl)
+{
+	return !list_empty_careful(&rl->stream) ||
+	       READ_ONCE(rl->nnotes) > rl->nin;
+}
+
 /*
  * As vmig_rdma_wait() for what is received. That the connection is broken is
  * told by another way than what the peer said before: see to it that it is here.
@@ -383,12 +397,12 @@ bool vmig_rdma_has_received(struct vmig_rdma_link *rl)
 static int await_received(struct vmig_rdma_link *rl,
 			  struct vmig_rdma_patience *p)
 {
-	int err = vmig_rdma_wait(rl, p, vmig_rdma_has_received);
+	int err = vmig_rdma_wait(rl, p, has_stream);
 
 	if (err && vmig_rdma_is_broken(rl) && rl->id && !rl->drained) {
 		rl->drained = true;
 		ib_drain_rq(rl->id->qp);
-		err = vmig_rdma_wait(rl, p, vmig_rdma_has_received);
+		err = vmig_rdma_wait(rl, p, has_stream);
 	}
 	return err;
 }
@@ -409,6 +423,9 @@ static int recv_bytes(struct vmig_rdma_link *rl, void *buf, size_t len)
 	 * link is broken, what came before is still to be had.
 	 */
 	vmig_rdma_write_settle(rl, &p);
+	/* What is awaited may be behind pages. */
+	if (rl->nin)
+		vmig_rdma_await_pages(&p);
 	while (len) {
 		err = await_received(rl, &p);
 		buffer = vmig_rdma_peek(rl, &rl->stream);

@@ -197,8 +197,14 @@ static int ask_patience(struct vmig_rdma_link *rl, struct vmig_rdma_patience *p)
 			return -ECANCELED;
 		leave(rl, p);
 	}
-	if (time_after(jiffies, p->since + p->still))
-		return p->manner == VMIG_RDMA_LEAVING ? -ECANCELED : -ETIMEDOUT;
+	if (time_after(jiffies, p->since + p->still)) {
+		if (p->manner == VMIG_RDMA_LEAVING)
+			return -ECANCELED;
+		if (p->still == PLACING_STILL)
+			vmig_rdma_be_unable(rl, "the pages of a chunk were not written within %u seconds",
+					    PLACING_STILL / HZ);
+		return -ETIMEDOUT;
+	}
 	if (time_after(jiffies, p->end))
 		return p->manner == VMIG_RDMA_LEAVING ? -ECANCELED : -ETIME;
 	return 0;

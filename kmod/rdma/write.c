@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The source's side of a chunk: wait for keys, write the pages, say so.
+ * The source's side of a chunk: announce it, get keys, write the pages, say so.
  *
  * The queue pair carries out its work in order, so that only the message behind
  * the writes needs a completion, and the peer that has it has the pages.
  *
- * Nobody waits for that here: the thread goes on to the next chunk meanwhile. The
- * pages of this one are referenced until the next is to be written, or until the
- * thread wants an answer to what it sent; both wait for the completion.
+ * Nobody waits for keys or for that completion if there is a chunk to announce:
+ * vmig_rdma_send_pages() leaves the newest chunk announced, so that the peer
+ * registers it while the one before is written. The next call writes it, or the
+ * second frame behind it, or the wait for an answer.
  */
-#include <linux/bvec.h>
-#include <linux/ktime.h>
 #include <linux/mm.h>
 
 #include "rdma/rdma.h"
@@ -68,13 +67,21 @@ static void write_done(struct ib_cq *cq, struct ib_wc *wc)
 		vmig_rdma_break_wc(rl, wc, "writing pages");
 }
 
+/* The chunk that has been in the ring for as long as @age others came. */
+static struct vmig_rdma_outgoing *nth_chunk(struct vmig_rdma_link *rl,
+					    unsigned int age)
+{
+	return &rl->out[(rl->oldest + age) % VMIG_RDMA_CHUNKS];
+}
+
 /* Map the pages of one key for the device. */
 static int prepare_write(struct vmig_rdma_link *rl,
+			 struct vmig_rdma_outgoing *chunk,
 			 struct vmig_rdma_cursor *cursor,
 			 const struct vmig_rdma_key *key,
 			 struct scatterlist *sg)
 {
-	struct vmig_rdma_write *write = &rl->writes[rl->nwrites];
+	struct vmig_rdma_write *write = &chunk->writes[chunk->nwrites];
 	int err;
 
 	write->sg = sg;
@@ -90,7 +97,7 @@ static int prepare_write(struct vmig_rdma_link *rl,
 				    dev_name(&rl->id->device->dev), -err);
 		return err;
 	}
-	rl->nwrites++;
+	chunk->nwrites++;
 	return 0;
 }
 
@@ -99,13 +106,14 @@ static int prepare_write(struct vmig_rdma_link *rl,
  * Return: the first of the chain; its last is @last.
  */
 static struct ib_send_wr *chain_writes(struct vmig_rdma_link *rl,
+				       struct vmig_rdma_outgoing *chunk,
 				       struct ib_send_wr **last)
 {
 	struct ib_send_wr *first = NULL, *wr;
 	unsigned int i;
 
-	for (i = 0; i < rl->nwrites; i++) {
-		wr = rdma_rw_ctx_wrs(&rl->writes[i].rw, rl->id->qp,
+	for (i = 0; i < chunk->nwrites; i++) {
+		wr = rdma_rw_ctx_wrs(&chunk->writes[i].rw, rl->id->qp,
 				     rl->id->port_num, &rl->key_cqe, NULL);
 		if (first)
 			(*last)->next = wr;
@@ -124,57 +132,31 @@ static struct ib_send_wr *chain_writes(struct vmig_rdma_link *rl,
 	return first;
 }
 
-/* The device is through with the pages, or its queue pair is gone. */
-void vmig_rdma_write_release(struct vmig_rdma_link *rl)
-{
-	while (rl->nwrites) {
-		struct vmig_rdma_write *write = &rl->writes[--rl->nwrites];
-
-		rdma_rw_ctx_destroy(&write->rw, rl->id->qp, rl->id->port_num,
-				    write->sg, write->nents, DMA_TO_DEVICE);
-		vmig_rdma_pages_put(write->sg, write->nents);
-	}
-}
-
 static int write_pages(struct vmig_rdma_link *rl, struct vmig_rdma_patience *p,
-		       struct vmig_rdma_cursor *cursor,
+		       struct vmig_rdma_outgoing *chunk,
 		       const struct vmig_rdma_key *keys, unsigned int nkeys)
 {
+	struct vmig_rdma_cursor cursor = {
+		.page = chunk->pages,
+		.left = chunk->nr,
+	};
 	struct ib_send_wr *first, *last = NULL;
-	struct scatterlist *sg = rl->sg;
+	struct scatterlist *sg = chunk->sg;
 	unsigned int i;
 	int err;
 
 	rl->key_cqe.done = write_done;
 	for (i = 0; i < nkeys; i++) {
-		err = prepare_write(rl, cursor, &keys[i], sg);
+		err = prepare_write(rl, chunk, &cursor, &keys[i], sg);
 		if (err)
 			return err;
-		sg += rl->writes[i].nents;
+		sg += chunk->writes[i].nents;
 	}
-	first = chain_writes(rl, &last);
-	return vmig_rdma_send_message(rl, p, VMIG_RDMA_PLACED, NULL, first,
-				      last);
-}
-
-/**
- * vmig_rdma_write_settle() - Wait until the pages under way are written.
- * @rl: the link, in use
- * @p: of the call that this is for
- *
- * Return: 0 when the device is through with them, or as vmig_rdma_wait().
- */
-int vmig_rdma_write_settle(struct vmig_rdma_link *rl,
-			   struct vmig_rdma_patience *p)
-{
-	int err = 0;
-
-	if (rl->nwrites) {
-		vmig_rdma_await_pages(p);
-		err = vmig_rdma_wait(rl, p, vmig_rdma_is_all_sent);
-	}
-	if (!err)
-		vmig_rdma_write_release(rl);
+	first = chain_writes(rl, chunk, &last);
+	err = vmig_rdma_send_message(rl, p, VMIG_RDMA_PLACED, NULL, first,
+				     last);
+	/* Only this thread sends: nothing came in between. */
+	chunk->last = rl->posted;
 	return err;
 }
 
@@ -186,28 +168,137 @@ static void note_round_trip(struct vmig_rdma_link *rl, ktime_t began)
 		WRITE_ONCE(rl->round_trip_us, us);
 }
 
+/**
+ * vmig_rdma_write_out() - Write the chunk that is only announced, if there is one.
+ * @rl: the link, in use
+ * @p: of the call that this is for
+ *
+ * Return: 0 if nothing is left to be posted, -EPIPE if a frame came instead of
+ * keys, or as vmig_rdma_wait().
+ */
+int vmig_rdma_write_out(struct vmig_rdma_link *rl, struct vmig_rdma_patience *p)
+{
+	struct vmig_rdma_key keys[VMIG_RDMA_GRANT_KEYS];
+	struct vmig_rdma_outgoing *chunk;
+	unsigned int nkeys;
+	int err;
+
+	if (rl->nwritten == rl->nout)
+		return 0;
+	chunk = nth_chunk(rl, rl->nwritten);
+	err = await_grant(rl, p, chunk->len, keys, &nkeys);
+	if (err)
+		return err;
+	note_round_trip(rl, chunk->since);
+	err = write_pages(rl, p, chunk, keys, nkeys);
+	/* After an error the device may still read: the release waits for it. */
+	if (!err)
+		rl->nwritten++;
+	return err;
+}
+
+static bool is_oldest_written(struct vmig_rdma_link *rl)
+{
+	return (s32)(READ_ONCE(rl->sent) - nth_chunk(rl, 0)->last) >= 0;
+}
+
+/* The device is through with the oldest chunk, or its queue pair is gone. */
+static void retire(struct vmig_rdma_link *rl)
+{
+	struct vmig_rdma_outgoing *chunk = nth_chunk(rl, 0);
+	unsigned int i;
+
+	while (chunk->nwrites) {
+		struct vmig_rdma_write *write = &chunk->writes[--chunk->nwrites];
+
+		rdma_rw_ctx_destroy(&write->rw, rl->id->qp, rl->id->port_num,
+				    write->sg, write->nents, DMA_TO_DEVICE);
+		vmig_rdma_pages_put(write->sg, write->nents);
+	}
+	for (i = 0; i < chunk->nr; i++)
+		put_page(chunk->pages[i].bv_page);
+	rl->oldest = (rl->oldest + 1) % VMIG_RDMA_CHUNKS;
+	rl->nout--;
+}
+
+static int await_oldest(struct vmig_rdma_link *rl, struct vmig_rdma_patience *p)
+{
+	int err;
+
+	vmig_rdma_await_pages(p);
+	err = vmig_rdma_wait(rl, p, is_oldest_written);
+	if (err)
+		return err;
+	retire(rl);
+	rl->nwritten--;
+	return 0;
+}
+
+/**
+ * vmig_rdma_write_settle() - Write what is announced, until nothing is under way.
+ * @rl: the link, in use
+ * @p: of the call that this is for
+ *
+ * Return: 0 when the device is through with all pages, or as
+ * vmig_rdma_write_out().
+ */
+int vmig_rdma_write_settle(struct vmig_rdma_link *rl,
+			   struct vmig_rdma_patience *p)
+{
+	int err;
+
+	err = vmig_rdma_write_out(rl, p);
+	while (!err && rl->nout)
+		err = await_oldest(rl, p);
+	return err;
+}
+
+/* The queue pair is gone, and with it whatever was announced or under way. */
+void vmig_rdma_write_release(struct vmig_rdma_link *rl)
+{
+	while (rl->nout)
+		retire(rl);
+	rl->nwritten = 0;
+}
+
+static void announce(struct vmig_rdma_link *rl, const struct bio_vec *pages,
+		     unsigned int nr, size_t len)
+{
+	struct vmig_rdma_outgoing *chunk = nth_chunk(rl, rl->nout);
+	unsigned int i;
+
+	for (i = 0; i < nr; i++) {
+		chunk->pages[i] = pages[i];
+		get_page(pages[i].bv_page);
+	}
+	chunk->nr = nr;
+	chunk->len = len;
+	chunk->since = ktime_get();
+	rl->nout++;
+	rl->overtaken = false;
+}
+
 int vmig_rdma_send_pages(struct vmig_link *link, const struct bio_vec *pages,
 			 unsigned int nr, size_t len, bool more)
 {
 	struct vmig_rdma_link *rl = vmig_rdma_link_of(link);
-	struct vmig_rdma_cursor cursor = { .page = pages, .left = nr };
-	struct vmig_rdma_key keys[VMIG_RDMA_GRANT_KEYS];
 	struct vmig_rdma_patience p;
-	ktime_t began = ktime_get();
-	unsigned int nkeys;
 	int err;
 
 	mutex_lock(&rl->use);
 	vmig_rdma_be_patient(rl, &p, VMIG_RDMA_SENDING);
-	err = await_grant(rl, &p, len, keys, &nkeys);
+	err = vmig_rdma_write_out(rl, &p);
+	if (!err && rl->nout == VMIG_RDMA_CHUNKS)
+		err = await_oldest(rl, &p);
+	/* The queue pair, which waits for what it has, may be gone. */
+	if (!err && vmig_rdma_is_broken(rl))
+		err = READ_ONCE(rl->err);
 	if (!err) {
-		note_round_trip(rl, began);
-		err = vmig_rdma_write_settle(rl, &p) ?:
-		      write_pages(rl, &p, &cursor, keys, nkeys);
-	}
-	/* After an error the device may still read: the release waits for it. */
-	if (!err)
+		announce(rl, pages, nr, len);
 		WRITE_ONCE(link->sent, link->sent + len);
+	}
+	if (!err && !more)
+		err = vmig_rdma_write_out(rl, &p);
 	mutex_unlock(&rl->use);
 	return err == -ENODATA ? -EPIPE : err;
 }

@@ -76,8 +76,14 @@ struct vmig_link {
  *	before the first byte, -EPIPE if after it; -ECANCELED if stopped,
  *	-ETIMEDOUT if nothing came for @patience, -ETIME if it came too slowly,
  *	or the transport's error.
- * @recv_pages: receive straight into pages. When it returns nobody writes to
- *	them any more, or the transport keeps them referenced until nobody does.
+ * @offer_pages: optional: let the peer have the pages that recv_pages() is to
+ *	receive later, in the order of the offers. The frame behind that of
+ *	their chunk can be received before; the one after it cannot. The
+ *	transport keeps them referenced until nobody writes to them. Return: as
+ *	@recv.
+ * @recv_pages: receive straight into pages, those of the oldest offer if there
+ *	are offers. When it returns nobody writes to them any more, or the
+ *	transport keeps them referenced until nobody does.
  *	Return: as @recv, or -ENOMSG if a frame came instead, to be received.
  * @round_trip_us: the shortest round trip seen, 0 if it is not known
  * @explain: optional: write what an error of the transport's own means, as a
@@ -102,6 +108,8 @@ struct vmig_link_ops {
 	int (*send_pages)(struct vmig_link *link, const struct bio_vec *pages,
 			  unsigned int nr, size_t len, bool more);
 	int (*recv)(struct vmig_link *link, void *buf, size_t len);
+	int (*offer_pages)(struct vmig_link *link, const struct bio_vec *pages,
+			   unsigned int nr, size_t len);
 	int (*recv_pages)(struct vmig_link *link, const struct bio_vec *pages,
 			  unsigned int nr, size_t len);
 	u32 (*round_trip_us)(struct vmig_link *link);

@@ -232,25 +232,37 @@ int rdma_peer_take_greeting(struct rdma_peer *peer)
 	       rdma_peer_send(peer, ack, NULL, 0) ? -1 : 0;
 }
 
-int rdma_peer_announce(struct rdma_peer *peer, uint64_t first,
-		       unsigned int npages, struct vmig_rdma_key *key)
+int rdma_peer_propose(struct rdma_peer *peer, uint64_t first,
+		      unsigned int npages)
 {
 	const struct vmig_run run = {
 		.npages = npages, .kind = VMIG_RUN_DATA,
 	};
 	const struct vmig_frame frame = {
 		.type = VMIG_P_CHUNK, .first = first, .count = 1,
+		.flags = npages == VMIG_WIRE_CHUNK_PAGES ? VMIG_CHUNK_HUGE : 0,
 		.len = sizeof(struct vmig_wire_run) +
 		       npages * VMIG_WIRE_PAGE_SIZE,
 	};
 	struct vmig_wire_run raw;
 
 	vmig_wire_encode_runs(&run, 1, &raw);
-	if (rdma_peer_send(peer, frame, &raw, sizeof(raw)) ||
-	    rdma_peer_await_note(peer, VMIG_RDMA_GRANT))
+	return rdma_peer_send(peer, frame, &raw, sizeof(raw)) ? -1 : 0;
+}
+
+int rdma_peer_await_key(struct rdma_peer *peer, struct vmig_rdma_key *key)
+{
+	if (rdma_peer_await_note(peer, VMIG_RDMA_GRANT))
 		return -1;
 	memcpy(key, peer->note, sizeof(*key));
 	return 0;
+}
+
+int rdma_peer_announce(struct rdma_peer *peer, uint64_t first,
+		       unsigned int npages, struct vmig_rdma_key *key)
+{
+	return rdma_peer_propose(peer, first, npages) ||
+	       rdma_peer_await_key(peer, key) ? -1 : 0;
 }
 
 int rdma_peer_round(struct rdma_peer *peer, uint64_t number)

@@ -65,7 +65,14 @@ int rdma_peer_greet(struct rdma_peer *peer, unsigned int index, unsigned int n,
 /* As a destination: take a greeting, and answer it. */
 int rdma_peer_take_greeting(struct rdma_peer *peer);
 
-/* Announce @npages pages of data; then @key is the first key for them. */
+/*
+ * Send the frame of @npages pages of data, which are in one folio if they are a
+ * chunk; receive the first key of a chunk.
+ */
+int rdma_peer_propose(struct rdma_peer *peer, uint64_t first,
+		      unsigned int npages);
+int rdma_peer_await_key(struct rdma_peer *peer, struct vmig_rdma_key *key);
+/* Both. */
 int rdma_peer_announce(struct rdma_peer *peer, uint64_t first,
 		       unsigned int npages, struct vmig_rdma_key *key);
 /* End a round: 0 when the kernel has all of it. */
