@@ -153,7 +153,8 @@ static void hear_last_words(struct vmig_channel *ch)
 
 static int lost_sending(struct vmig_channel *ch, int err)
 {
-	if (err != -ECANCELED && err != -ETIMEDOUT && err != -ETIME)
+	if (err != -ECANCELED && err != -ETIMEDOUT && err != -ETIME &&
+	    err != -EKEYEXPIRED)
 		hear_last_words(ch);
 	return lost(ch, err == -EPIPE ? -ENODATA : err);
 }
@@ -222,9 +223,9 @@ int vmig_channel_send(struct vmig_channel *ch, struct vmig_frame *frame,
 
 	if (frame->type == VMIG_P_CHUNK)
 		len = frame->count * sizeof(struct vmig_wire_run);
-	err = link->ops->check ? link->ops->check(link) : 0;
+	err = link->ops->ready ? link->ops->ready(link, more) : 0;
 	if (err)
-		return lost(ch, err);
+		return lost_sending(ch, err);
 	frame->seq = ch->tx_seq++;
 	vmig_wire_encode(frame, &header);
 	ch->torn = true;

@@ -102,6 +102,7 @@ static const struct vmig_link_ops link_ops = {
 	.claims		= true,
 	.begin		= begin,
 	.open		= open_link,
+	.ready		= vmig_rdma_ready,
 	.send		= vmig_rdma_send,
 	.send_pages	= vmig_rdma_send_pages,
 	.recv		= vmig_rdma_recv,

@@ -34,14 +34,17 @@
 #include <linux/types.h>
 
 #define VMIG_RDMA_MAGIC		0x616d6476	/* "vdma" */
-#define VMIG_RDMA_VERSION	1
+#define VMIG_RDMA_VERSION	2
 #define VMIG_RDMA_SECRET_LEN	32
 /* A buffer, and so the longest message with its header. */
 #define VMIG_RDMA_MESSAGE_MAX	4096U
 /* Pages that keys are for at a time, and keys that they may be spread over. */
 #define VMIG_RDMA_GRANT_PAGES	512U
 #define VMIG_RDMA_GRANT_KEYS	32U
-/* Chunks that a channel may have under way: one is written, one announced. */
+/*
+ * Chunks that a channel may have under way: one is written, one announced. The
+ * order of messages above is for two.
+ */
 #define VMIG_RDMA_CHUNKS	2U
 /* Most buffers that a side may have. */
 #define VMIG_RDMA_CREDITS_MAX	1024U

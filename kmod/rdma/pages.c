@@ -4,7 +4,7 @@
  * has some.
  *
  * The device may use them until its queue pair is in the error state, whatever
- * the channel's thread has come to meanwhile: each piece has a reference.
+ * the channel's thread has come to meanwhile: so long each piece is referenced.
  */
 #include <linux/bvec.h>
 #include <linux/mm.h>
@@ -16,8 +16,7 @@
  * @cursor: where to go on; moved behind what is cut
  * @len: bytes, of whole pages, of which there are as many
  * @piece: most bytes of a piece, whole pages
- * @sg: filled in, and referenced; has VMIG_RDMA_PIECES entries left, or one for
- *	each page
+ * @sg: filled in; has VMIG_RDMA_PIECES entries left, or one for each page
  *
  * Return: how many pieces.
  */
@@ -36,7 +35,6 @@ unsigned int vmig_rdma_pages_cut(struct vmig_rdma_cursor *cursor, size_t len,
 		sg_set_page(&sg[nents],
 			    nth_page(page->bv_page, cursor->at >> PAGE_SHIFT),
 			    part, 0);
-		get_page(sg_page(&sg[nents]));
 		nents++;
 		len -= part;
 		cursor->at += part;
@@ -49,6 +47,14 @@ unsigned int vmig_rdma_pages_cut(struct vmig_rdma_cursor *cursor, size_t len,
 	if (nents)
 		sg_mark_end(&sg[nents - 1]);
 	return nents;
+}
+
+void vmig_rdma_pages_get(struct scatterlist *sg, unsigned int nents)
+{
+	unsigned int i;
+
+	for (i = 0; i < nents; i++)
+		get_page(sg_page(&sg[i]));
 }
 
 void vmig_rdma_pages_put(struct scatterlist *sg, unsigned int nents)

@@ -96,6 +96,7 @@ struct vmig_rdma_session {
  * @len: of its payload
  * @at: how much of the payload is consumed
  * @copied: @data is behind this structure, which is to be freed
+ * @came: when it was received
  */
 struct vmig_rdma_buffer {
 	struct ib_cqe cqe;
@@ -107,12 +108,13 @@ struct vmig_rdma_buffer {
 	unsigned int len;
 	unsigned int at;
 	bool copied;
+	ktime_t came;
 };
 
 /**
  * struct vmig_rdma_write - pages that the source writes with one key
  * @rw: the work requests; mapped while it is in the link's list
- * @sg: the pages, each referenced
+ * @sg: the pages
  * @nents: of @sg
  */
 struct vmig_rdma_write {
@@ -123,10 +125,10 @@ struct vmig_rdma_write {
 
 /**
  * struct vmig_rdma_outgoing - a chunk's data pages on their way
- * @pages: what was announced; each piece referenced
+ * @pages: what was announced; each piece referenced, until the device is through
  * @nr: of @pages
  * @len: bytes of them
- * @since: when they were announced
+ * @since: when they were announced, 0 if others were under way
  * @sg: for @writes to cut the pages into
  * @writes: @nwrites of them have to be given back
  * @nwrites: 0 until there are keys
@@ -202,7 +204,7 @@ enum vmig_rdma_state {
  * @tx: buffers to send from
  * @sg: of all chunks
  * @out: the source's chunks, in a ring
- * @in: the destination's, in a ring
+ * @in: the destination's, in a ring; no node is both
  * @oldest: in the ring
  * @nout: chunks in @out
  * @nwritten: of them, the oldest, have their writes posted
@@ -317,6 +319,7 @@ enum vmig_rdma_manner {
  * @since: jiffies when they did
  * @still: how long they may stay, in jiffies
  * @end: jiffies when to give up in any case
+ * @pages: those of a chunk are waited for
  */
 struct vmig_rdma_patience {
 	enum vmig_rdma_manner manner;
@@ -324,6 +327,7 @@ struct vmig_rdma_patience {
 	unsigned long since;
 	unsigned long still;
 	unsigned long end;
+	bool pages;
 };
 
 bool vmig_rdma_is_broken(struct vmig_rdma_link *rl);
@@ -387,13 +391,13 @@ struct vmig_rdma_cursor {
 
 unsigned int vmig_rdma_pages_cut(struct vmig_rdma_cursor *cursor, size_t len,
 				 u32 piece, struct scatterlist *sg);
+void vmig_rdma_pages_get(struct scatterlist *sg, unsigned int nents);
 void vmig_rdma_pages_put(struct scatterlist *sg, unsigned int nents);
 
 /* write.c APIs: */
 int vmig_rdma_send_pages(struct vmig_link *link, const struct bio_vec *pages,
 			 unsigned int nr, size_t len, bool more);
-int vmig_rdma_write_out(struct vmig_rdma_link *rl,
-			struct vmig_rdma_patience *p);
+int vmig_rdma_ready(struct vmig_link *link, bool more);
 int vmig_rdma_write_settle(struct vmig_rdma_link *rl,
 			   struct vmig_rdma_patience *p);
 void vmig_rdma_write_release(struct vmig_rdma_link *rl);

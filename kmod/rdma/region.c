@@ -147,6 +147,7 @@ static int map_region(struct vmig_rdma_link *rl,
 	region->bytes = min_t(size_t, len, rl->limits.key_pages << PAGE_SHIFT);
 	region->nents = vmig_rdma_pages_cut(cursor, region->bytes,
 					    rl->limits.piece, sg);
+	vmig_rdma_pages_get(sg, region->nents);
 	mapped = ib_dma_map_sg(device, sg, region->nents, DMA_FROM_DEVICE);
 	if (!mapped) {
 		err = -ENOMEM;
@@ -259,6 +260,14 @@ int vmig_rdma_offer_pages(struct vmig_link *link, const struct bio_vec *pages,
 	return err;
 }
 
+/* Return: whether the peer has nothing more to say. */
+static bool is_closed(struct vmig_rdma_link *rl)
+{
+	const struct vmig_rdma_buffer *buffer = vmig_rdma_peek(rl, &rl->stream);
+
+	return buffer && buffer->type == VMIG_RDMA_CLOSE;
+}
+
 /* Return: -ENOMSG if a frame came instead. */
 static int await_placed(struct vmig_rdma_link *rl)
 {
@@ -272,7 +281,7 @@ static int await_placed(struct vmig_rdma_link *rl)
 		return err;
 	buffer = vmig_rdma_peek(rl, &rl->notes);
 	if (!buffer)
-		return -ENOMSG;
+		return is_closed(rl) ? -EPIPE : -ENOMSG;
 	if (buffer->type != VMIG_RDMA_PLACED) {
 		vmig_rdma_break(rl, -EPROTO,
 				"what came is wrong: a GRANT, which only a destination may say");

@@ -145,6 +145,7 @@ void vmig_rdma_received(struct ib_cq *cq, struct ib_wc *wc)
 	buffer->type = message.type;
 	buffer->len = message.len;
 	buffer->at = 0;
+	buffer->came = ktime_get();
 	again = file_buffer(rl, buffer);
 	rl->moves++;
 	spin_unlock_irqrestore(&rl->lock, flags);
@@ -342,16 +343,12 @@ void vmig_rdma_consume(struct vmig_rdma_link *rl,
 	give_credit(rl);
 }
 
-static int send_iter(struct vmig_rdma_link *rl, struct iov_iter *iter, bool more)
+static int send_iter(struct vmig_rdma_link *rl, struct iov_iter *iter)
 {
 	struct vmig_rdma_patience p;
 	int err = 0;
 
 	vmig_rdma_be_patient(rl, &p, VMIG_RDMA_SENDING);
-	/* One frame, of a chunk, may overtake the pages of the one before. */
-	if (!more || rl->overtaken)
-		err = vmig_rdma_write_out(rl, &p);
-	rl->overtaken = true;
 	while (!err && iov_iter_count(iter))
 		err = vmig_rdma_send_message(rl, &p, VMIG_RDMA_DATA, iter,
 					     NULL, NULL);
@@ -372,7 +369,7 @@ int vmig_rdma_send(struct vmig_link *link, const void *head, size_t head_len,
 
 	iov_iter_kvec(&iter, ITER_SOURCE, vec, 2, head_len + body_len);
 	mutex_lock(&rl->use);
-	err = send_iter(rl, &iter, more);
+	err = send_iter(rl, &iter);
 	mutex_unlock(&rl->use);
 	return err;
 }
@@ -383,11 +380,17 @@ bool vmig_rdma_has_received(struct vmig_rdma_link *rl)
 	       !list_empty_careful(&rl->notes);
 }
 
-/* Pages that were offered may be written before, or behind, what is awaited. */
+/* Messages that somebody waits for: what was offered, or only announced. */
+static unsigned int notes_due(const struct vmig_rdma_link *rl)
+{
+	return rl->nin + rl->nout - rl->nwritten;
+}
+
 static bool has_stream(struct vmig_rdma_link *rl)
 {
 	return !list_empty_careful(&rl->stream) ||
-	       READ_ONCE(rl->nnotes) > rl->nin;
+	       (READ_ONCE(rl->nnotes) > notes_due(rl) &&
+		!vmig_rdma_is_broken(rl));
 }
 
 /*
@@ -424,7 +427,7 @@ static int recv_bytes(struct vmig_rdma_link *rl, void *buf, size_t len)
 	 */
 	vmig_rdma_write_settle(rl, &p);
 	/* What is awaited may be behind pages. */
-	if (rl->nin)
+	if (rl->nin > READ_ONCE(rl->nnotes))
 		vmig_rdma_await_pages(&p);
 	while (len) {
 		err = await_received(rl, &p);

@@ -170,6 +170,7 @@ void vmig_rdma_be_patient(struct vmig_rdma_link *rl,
 	p->since = jiffies;
 	p->still = rl->link.patience * HZ;
 	p->end = jiffies + rl->link.limit * HZ;
+	p->pages = false;
 	if (manner == VMIG_RDMA_PLACING)
 		vmig_rdma_await_pages(p);
 	if (manner == VMIG_RDMA_LEAVING)
@@ -179,8 +180,10 @@ void vmig_rdma_be_patient(struct vmig_rdma_link *rl,
 /* What @p is for waits for the pages of a chunk now. */
 void vmig_rdma_await_pages(struct vmig_rdma_patience *p)
 {
-	if (p->manner != VMIG_RDMA_LEAVING)
-		p->still = max_t(unsigned long, p->still, PLACING_STILL);
+	if (p->manner == VMIG_RDMA_LEAVING)
+		return;
+	p->still = max_t(unsigned long, p->still, PLACING_STILL);
+	p->pages = true;
 }
 
 /* Return: 0 to go on waiting. */
@@ -200,9 +203,9 @@ static int ask_patience(struct vmig_rdma_link *rl, struct vmig_rdma_patience *p)
 	if (time_after(jiffies, p->since + p->still)) {
 		if (p->manner == VMIG_RDMA_LEAVING)
 			return -ECANCELED;
-		if (p->still == PLACING_STILL)
-			vmig_rdma_be_unable(rl, "the pages of a chunk were not written within %u seconds",
-					    PLACING_STILL / HZ);
+		if (p->pages)
+			vmig_rdma_be_unable(rl, "the pages of a chunk were not written within %lu seconds",
+					    p->still / HZ);
 		return -ETIMEDOUT;
 	}
 	if (time_after(jiffies, p->end))

@@ -5,10 +5,9 @@
  * The queue pair carries out its work in order, so that only the message behind
  * the writes needs a completion, and the peer that has it has the pages.
  *
- * Nobody waits for keys or for that completion if there is a chunk to announce:
- * vmig_rdma_send_pages() leaves the newest chunk announced, so that the peer
- * registers it while the one before is written. The next call writes it, or the
- * second frame behind it, or the wait for an answer.
+ * vmig_rdma_send_pages() leaves its chunk announced, so that the peer registers it
+ * while the one before is written. The next call writes it, or the second frame
+ * behind it, or the first that wants an answer.
  */
 #include <linux/mm.h>
 
@@ -20,20 +19,32 @@ static int bad_grant(struct vmig_rdma_link *rl, const char *why)
 	return READ_ONCE(rl->err);
 }
 
+static void note_round_trip(struct vmig_rdma_link *rl, ktime_t began,
+			    ktime_t ended)
+{
+	u32 us = clamp_t(s64, ktime_us_delta(ended, began), 1, U32_MAX);
+
+	if (began && (!rl->round_trip_us || us < rl->round_trip_us))
+		WRITE_ONCE(rl->round_trip_us, us);
+}
+
 /*
- * Wait for the keys that are for @len bytes.
+ * Wait for the keys of a chunk.
  * Return: 0 with @keys and @nkeys filled in. -EPIPE if a frame came instead:
  * that can only be an ABORT.
  */
 static int await_grant(struct vmig_rdma_link *rl, struct vmig_rdma_patience *p,
-		       size_t len, struct vmig_rdma_key *keys,
-		       unsigned int *nkeys)
+		       const struct vmig_rdma_outgoing *chunk,
+		       struct vmig_rdma_key *keys, unsigned int *nkeys)
 {
 	struct vmig_rdma_buffer *buffer;
 	unsigned int i, key_len;
 	size_t sum = 0;
 	int err;
 
+	/* The peer hears of the chunk behind the pages of the one before. */
+	if (rl->nwritten)
+		vmig_rdma_await_pages(p);
 	err = vmig_rdma_wait(rl, p, vmig_rdma_has_received);
 	if (err)
 		return err;
@@ -46,6 +57,7 @@ static int await_grant(struct vmig_rdma_link *rl, struct vmig_rdma_patience *p,
 	*nkeys = buffer->len / sizeof(*keys);
 	memcpy(keys, buffer->data + sizeof(struct vmig_rdma_header),
 	       buffer->len);
+	note_round_trip(rl, chunk->since, buffer->came);
 	vmig_rdma_consume(rl, buffer);
 	for (i = 0; i < *nkeys; i++) {
 		key_len = le32_to_cpu(keys[i].len);
@@ -53,7 +65,7 @@ static int await_grant(struct vmig_rdma_link *rl, struct vmig_rdma_patience *p,
 			return bad_grant(rl, "a key for other than whole pages");
 		sum += key_len;
 	}
-	return sum == len ? 0 :
+	return sum == chunk->len ? 0 :
 	       bad_grant(rl, "keys for another number of pages than announced");
 }
 
@@ -67,11 +79,11 @@ static void write_done(struct ib_cq *cq, struct ib_wc *wc)
 		vmig_rdma_break_wc(rl, wc, "writing pages");
 }
 
-/* The chunk that has been in the ring for as long as @age others came. */
+/* Of the ring; 0 is the oldest. */
 static struct vmig_rdma_outgoing *nth_chunk(struct vmig_rdma_link *rl,
-					    unsigned int age)
+					    unsigned int n)
 {
-	return &rl->out[(rl->oldest + age) % VMIG_RDMA_CHUNKS];
+	return &rl->out[(rl->oldest + n) % VMIG_RDMA_CHUNKS];
 }
 
 /* Map the pages of one key for the device. */
@@ -91,7 +103,6 @@ static int prepare_write(struct vmig_rdma_link *rl,
 			       write->nents, 0, le64_to_cpu(key->address),
 			       le32_to_cpu(key->key), DMA_TO_DEVICE);
 	if (err < 0) {
-		vmig_rdma_pages_put(sg, write->nents);
 		vmig_rdma_be_unable(rl,
 				    "pages cannot be mapped for RDMA device %s (error %d)",
 				    dev_name(&rl->id->device->dev), -err);
@@ -160,23 +171,12 @@ static int write_pages(struct vmig_rdma_link *rl, struct vmig_rdma_patience *p,
 	return err;
 }
 
-static void note_round_trip(struct vmig_rdma_link *rl, ktime_t began)
-{
-	u32 us = clamp_t(s64, ktime_us_delta(ktime_get(), began), 1, U32_MAX);
-
-	if (!rl->round_trip_us || us < rl->round_trip_us)
-		WRITE_ONCE(rl->round_trip_us, us);
-}
-
-/**
- * vmig_rdma_write_out() - Write the chunk that is only announced, if there is one.
- * @rl: the link, in use
- * @p: of the call that this is for
- *
+/*
+ * Write the chunk that is only announced, if there is one.
  * Return: 0 if nothing is left to be posted, -EPIPE if a frame came instead of
  * keys, or as vmig_rdma_wait().
  */
-int vmig_rdma_write_out(struct vmig_rdma_link *rl, struct vmig_rdma_patience *p)
+static int write_out(struct vmig_rdma_link *rl, struct vmig_rdma_patience *p)
 {
 	struct vmig_rdma_key keys[VMIG_RDMA_GRANT_KEYS];
 	struct vmig_rdma_outgoing *chunk;
@@ -186,11 +186,11 @@ int vmig_rdma_write_out(struct vmig_rdma_link *rl, struct vmig_rdma_patience *p)
 	if (rl->nwritten == rl->nout)
 		return 0;
 	chunk = nth_chunk(rl, rl->nwritten);
-	err = await_grant(rl, p, chunk->len, keys, &nkeys);
-	if (err)
-		return err;
-	note_round_trip(rl, chunk->since);
-	err = write_pages(rl, p, chunk, keys, nkeys);
+	/* It failed once: the device may have what was prepared. */
+	if (WARN_ON_ONCE(chunk->nwrites))
+		return -EIO;
+	err = await_grant(rl, p, chunk, keys, &nkeys) ?:
+	      write_pages(rl, p, chunk, keys, nkeys);
 	/* After an error the device may still read: the release waits for it. */
 	if (!err)
 		rl->nwritten++;
@@ -213,7 +213,6 @@ static void retire(struct vmig_rdma_link *rl)
 
 		rdma_rw_ctx_destroy(&write->rw, rl->id->qp, rl->id->port_num,
 				    write->sg, write->nents, DMA_TO_DEVICE);
-		vmig_rdma_pages_put(write->sg, write->nents);
 	}
 	for (i = 0; i < chunk->nr; i++)
 		put_page(chunk->pages[i].bv_page);
@@ -235,20 +234,20 @@ static int await_oldest(struct vmig_rdma_link *rl, struct vmig_rdma_patience *p)
 }
 
 /**
- * vmig_rdma_write_settle() - Write what is announced, until nothing is under way.
+ * vmig_rdma_write_settle() - Wait until the writes under way are carried out.
  * @rl: the link, in use
  * @p: of the call that this is for
  *
- * Return: 0 when the device is through with all pages, or as
- * vmig_rdma_write_out().
+ * What is only announced stays so: whatever has an answer has written it.
+ *
+ * Return: 0 when the device is through with them, or as vmig_rdma_wait().
  */
 int vmig_rdma_write_settle(struct vmig_rdma_link *rl,
 			   struct vmig_rdma_patience *p)
 {
-	int err;
+	int err = 0;
 
-	err = vmig_rdma_write_out(rl, p);
-	while (!err && rl->nout)
+	while (!err && rl->nwritten)
 		err = await_oldest(rl, p);
 	return err;
 }
@@ -261,21 +260,28 @@ void vmig_rdma_write_release(struct vmig_rdma_link *rl)
 	rl->nwritten = 0;
 }
 
-static void announce(struct vmig_rdma_link *rl, const struct bio_vec *pages,
-		     unsigned int nr, size_t len)
+static int announce(struct vmig_rdma_link *rl, const struct bio_vec *pages,
+		    unsigned int nr, size_t len)
 {
 	struct vmig_rdma_outgoing *chunk = nth_chunk(rl, rl->nout);
 	unsigned int i;
 
+	/* A queue pair that is gone would not let go of them. */
+	if (vmig_rdma_is_broken(rl))
+		return READ_ONCE(rl->err);
+	if (WARN_ON_ONCE(nr > ARRAY_SIZE(chunk->pages)))
+		return -EINVAL;
 	for (i = 0; i < nr; i++) {
 		chunk->pages[i] = pages[i];
 		get_page(pages[i].bv_page);
 	}
 	chunk->nr = nr;
 	chunk->len = len;
-	chunk->since = ktime_get();
+	chunk->since = rl->nout ? 0 : ktime_get();
 	rl->nout++;
 	rl->overtaken = false;
+	WRITE_ONCE(rl->link.sent, rl->link.sent + len);
+	return 0;
 }
 
 int vmig_rdma_send_pages(struct vmig_link *link, const struct bio_vec *pages,
@@ -287,18 +293,29 @@ int vmig_rdma_send_pages(struct vmig_link *link, const struct bio_vec *pages,
 
 	mutex_lock(&rl->use);
 	vmig_rdma_be_patient(rl, &p, VMIG_RDMA_SENDING);
-	err = vmig_rdma_write_out(rl, &p);
+	err = write_out(rl, &p);
 	if (!err && rl->nout == VMIG_RDMA_CHUNKS)
 		err = await_oldest(rl, &p);
-	/* The queue pair, which waits for what it has, may be gone. */
-	if (!err && vmig_rdma_is_broken(rl))
-		err = READ_ONCE(rl->err);
-	if (!err) {
-		announce(rl, pages, nr, len);
-		WRITE_ONCE(link->sent, link->sent + len);
-	}
+	if (!err)
+		err = announce(rl, pages, nr, len);
 	if (!err && !more)
-		err = vmig_rdma_write_out(rl, &p);
+		err = write_out(rl, &p);
+	mutex_unlock(&rl->use);
+	return err == -ENODATA ? -EPIPE : err;
+}
+
+int vmig_rdma_ready(struct vmig_link *link, bool more)
+{
+	struct vmig_rdma_link *rl = vmig_rdma_link_of(link);
+	struct vmig_rdma_patience p;
+	int err = 0;
+
+	mutex_lock(&rl->use);
+	vmig_rdma_be_patient(rl, &p, VMIG_RDMA_SENDING);
+	/* One frame, of a chunk, may overtake the pages of the one before. */
+	if (!more || rl->overtaken)
+		err = write_out(rl, &p);
+	rl->overtaken = true;
 	mutex_unlock(&rl->use);
 	return err == -ENODATA ? -EPIPE : err;
 }

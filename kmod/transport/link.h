@@ -58,8 +58,9 @@ struct vmig_link {
  * @begin: optional: make the connection fit for what follows; until here it is
  *	as the transport got it. Cannot fail.
  * @open: optional: wait until it is connected, for @patience seconds at most
- * @check: optional: may another frame be sent? Any error forbids it but the
- *	last, which farewell() sends.
+ * @ready: optional: make way for another frame, with @more as for send(). An
+ *	error, as send()'s, forbids any frame but the last, which farewell()
+ *	sends.
  * @send: send a header and a body, either of which may be empty. @more: pages
  *	or another frame follow at once. Return: 0 when all was taken over, even
  *	if stopped meanwhile; -ECANCELED if stopped and the peer did not take the
@@ -102,7 +103,7 @@ struct vmig_link_ops {
 	bool claims;
 	void (*begin)(struct vmig_link *link);
 	int (*open)(struct vmig_link *link);
-	int (*check)(struct vmig_link *link);
+	int (*ready)(struct vmig_link *link, bool more);
 	int (*send)(struct vmig_link *link, const void *head, size_t head_len,
 		    const void *body, size_t body_len, bool more);
 	int (*send_pages)(struct vmig_link *link, const struct bio_vec *pages,

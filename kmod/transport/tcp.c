@@ -257,7 +257,7 @@ static int judge_send(struct vmig_tcp *tcp, ssize_t ret, struct patience *p)
 }
 
 /* Return: 0, or -EKEYEXPIRED if the TLS key may protect no more than a farewell. */
-static int check_key(struct vmig_link *link)
+static int ready(struct vmig_link *link, bool more)
 {
 	const struct vmig_tcp *tcp = tcp_of(link);
 
@@ -484,7 +484,7 @@ static bool explain(struct vmig_link *link, int err, const char *node,
 
 static const struct vmig_link_ops tcp_ops = {
 	.begin		= begin,
-	.check		= check_key,
+	.ready		= ready,
 	.send		= send_bytes,
 	.send_pages	= send_pages,
 	.recv		= recv_bytes,

@@ -50,6 +50,8 @@ int rdma_peer_accept(struct rdma_peer *peer)
 	struct vmig_rdma_hello hello = rdma_peer_hello(0);
 
 	memset(hello.secret, 0, sizeof(hello.secret));
+	if (peer->slots)
+		hello.credits = cpu_to_le16(peer->slots);
 	if (verbs_await_request(&peer->v) || learn_credits(peer))
 		return -1;
 	return verbs_accept(&peer->v, &hello, sizeof(hello));

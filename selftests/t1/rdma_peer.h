@@ -13,6 +13,7 @@
  * struct rdma_peer - a channel's other end
  * @owed: messages received that the kernel does not know to be consumed
  * @credits: messages that the kernel has buffers for
+ * @slots: buffers that the kernel is told of at first, 0 for all
  * @stream: bytes of frames that came, from @at to @end
  * @frame, @payload: the frame that was awaited
  * @note: the message that came last and was no DATA, @note_len bytes of payload
@@ -21,6 +22,7 @@ struct rdma_peer {
 	struct verbs v;
 	unsigned int owed;
 	int credits;
+	unsigned int slots;
 	uint32_t tx_seq;
 	uint8_t stream[16 * VMIG_RDMA_MESSAGE_MAX];
 	size_t at;

@@ -669,6 +669,40 @@ TEST_F_TIMEOUT(peer, bad_grants, 240)
 }
 
 /*
+ * The source has keys, prepares its writes, and lacks the credit to say that they
+ * are placed; there are other keys for the same pages, and the peer goes.
+ */
+TEST_F_TIMEOUT(peer, keys_twice_and_no_credit, 60)
+{
+	struct {
+		struct vmig_rdma_header header;
+		struct vmig_rdma_key keys[VMIG_RDMA_GRANT_KEYS];
+	} message = { .header = {
+		.type = VMIG_RDMA_GRANT, .len = cpu_to_le32(sizeof(message.keys)),
+	} };
+	unsigned int i;
+
+	for (i = 0; i < VMIG_RDMA_GRANT_KEYS; i++)
+		message.keys[i] = granted(i * 0x10000, 0x1234, 16 * PAGE);
+	/* One for each frame of two chunks, and one that is kept. */
+	self->peer->slots = 3;
+	ASSERT_EQ(0, listen_as_b(self->peer, self->a));
+	ASSERT_EQ(0, side_new(self->a, "b", &self->plan));
+	ASSERT_EQ(0, side_call(self->a, VMIG_CMD_MIGRATION_START));
+	ASSERT_EQ(0, rdma_peer_accept(self->peer));
+	ASSERT_EQ(0, rdma_peer_take_greeting(self->peer));
+	ASSERT_EQ(0, rdma_peer_await(self->peer, VMIG_P_CHUNK));
+	for (i = 0; i < 2; i++)
+		ASSERT_EQ(0, rdma_peer_say_raw(self->peer, &message,
+					       sizeof(message)));
+	ASSERT_EQ(0, rdma_peer_await(self->peer, VMIG_P_CHUNK));
+	rdma_peer_close(self->peer);
+	ASSERT_EQ(0, side_wait(self->a, VMIG_STATE_FAILED));
+	TH_LOG("%s", side_reason(self->a));
+	EXPECT_EQ(0, moment_check_usable(self->pair));
+}
+
+/*
  * The source grants nothing. Its queue pair fails without any work of its own that
  * failed: what it waits for is flushed.
  */
