@@ -169,7 +169,8 @@ static int lost_receiving(struct vmig_channel *ch, int err)
 	    (err == -ENOMSG || err == -ENODATA || err == -ECONNRESET))
 		hear_last_words(ch);
 	if (err == -ENOMSG)
-		return vmig_channel_bad_frame(ch, "it came before pages that were announced before");
+		return vmig_channel_bad_frame(ch,
+			"it came before pages that were announced before");
 	return lost(ch, err == -ENODATA ? -EPIPE : err);
 }
 

@@ -204,7 +204,8 @@ static int ask_patience(struct vmig_rdma_link *rl, struct vmig_rdma_patience *p)
 		if (p->manner == VMIG_RDMA_LEAVING)
 			return -ECANCELED;
 		if (p->pages)
-			vmig_rdma_be_unable(rl, "the pages of a chunk were not written within %lu seconds",
+			vmig_rdma_be_unable(rl,
+					    "the pages of a chunk were not written within %lu seconds",
 					    p->still / HZ);
 		return -ETIMEDOUT;
 	}

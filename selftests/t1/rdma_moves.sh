@@ -1,6 +1,5 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# ci: no
 #
 # migrate_test again, over RDMA; with RDMA=all all of it but what needs a slow cable.
 built=${VMIG_TESTS:-$(cd "$(dirname "$0")/../.." && pwd)/build/selftests/t1}

@@ -6,6 +6,12 @@
 #include "rdma_peer.h"
 #include "soft_roce.h"
 
+const struct rdma_deafness rdma_deafness[] = {
+	{ "the error is told", 0, "RNR retry counter exceeded" },
+	{ "the adapter is to try for ever", 7, "was silent" },
+	{}
+};
+
 struct vmig_rdma_hello rdma_peer_hello(unsigned int channel)
 {
 	struct vmig_rdma_hello hello = {

@@ -34,6 +34,16 @@ struct rdma_peer {
 	size_t note_len;
 };
 
+/* A peer without the buffers that it says it has, and what is said of it. */
+struct rdma_deafness {
+	const char *what;
+	uint8_t rnr_retry;
+	const char *text;
+};
+
+/* Ends with one that is not. */
+extern const struct rdma_deafness rdma_deafness[];
+
 /* What a request shows: right but for what the caller changes. */
 struct vmig_rdma_hello rdma_peer_hello(unsigned int channel);
 
