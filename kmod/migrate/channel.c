@@ -125,6 +125,9 @@ static void seek_abort(struct vmig_channel *ch)
 		if (ch->link->ops->recv(ch->link, &header, sizeof(header)) ||
 		    vmig_wire_decode(&header, &frame, why, sizeof(why)))
 			return;
+		/* Its pages, if there are any, are not in the stream. */
+		if (frame.type == VMIG_P_CHUNK && ch->link->ops->pages_apart)
+			frame.len = frame.count * sizeof(struct vmig_wire_run);
 		if (frame.type == VMIG_P_ABORT &&
 		    frame.len <= VMIG_WIRE_TEXT_MAX) {
 			take_abort(ch, &frame);
@@ -166,7 +169,8 @@ static int lost_sending(struct vmig_channel *ch, int err)
 static int lost_receiving(struct vmig_channel *ch, int err)
 {
 	if (ch->link->ops->pages_apart &&
-	    (err == -ENOMSG || err == -ENODATA || err == -ECONNRESET))
+	    (err == -ENOMSG || err == -ENODATA || err == -ECONNRESET ||
+	     err == -EIO))
 		hear_last_words(ch);
 	if (err == -ENOMSG)
 		return vmig_channel_bad_frame(ch,

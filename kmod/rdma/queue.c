@@ -15,6 +15,8 @@ static void queue_event(struct ib_event *event, void *link)
 		/* What the peer sent has overtaken the end of its connect. */
 		rdma_notify(rl->id, event->event);
 		break;
+	/* Consequences of an end that is told otherwise. */
+	case IB_EVENT_SQ_DRAINED:
 	case IB_EVENT_QP_LAST_WQE_REACHED:
 		break;
 	default:

@@ -128,7 +128,7 @@ struct vmig_rdma_write {
  * @pages: what was announced; each piece referenced, until the device is through
  * @nr: of @pages
  * @len: bytes of them
- * @since: when they were announced, 0 if others were under way
+ * @since: when the frame was sent that announced them, or 0
  * @sg: for @writes to cut the pages into
  * @writes: @nwrites of them have to be given back
  * @nwrites: 0 until there are keys
@@ -210,6 +210,7 @@ enum vmig_rdma_state {
  * @nwritten: of them, the oldest, have their writes posted
  * @nin: chunks in @in
  * @overtaken: a frame was sent behind that of the newest chunk in @out
+ * @began: when the frame of the next chunk was sent, 0 if others are under way
  * @key_cqe: of registrations and writes, which succeed silently
  * @inv_cqe: of the last invalidation of a chunk
  * @serial: of the regions, for addresses that are never used again
@@ -261,6 +262,7 @@ struct vmig_rdma_link {
 	unsigned int nwritten;
 	unsigned int nin;
 	bool overtaken;
+	ktime_t began;
 	struct ib_cqe key_cqe;
 	struct ib_cqe inv_cqe;
 	u64 serial;

@@ -402,7 +402,8 @@ static int await_received(struct vmig_rdma_link *rl,
 {
 	int err = vmig_rdma_wait(rl, p, has_stream);
 
-	if (err && vmig_rdma_is_broken(rl) && rl->id && !rl->drained) {
+	if (err && vmig_rdma_is_broken(rl) && rl->id && rl->id->qp &&
+	    !rl->drained) {
 		rl->drained = true;
 		ib_drain_rq(rl->id->qp);
 		err = vmig_rdma_wait(rl, p, has_stream);
@@ -426,6 +427,7 @@ static int recv_bytes(struct vmig_rdma_link *rl, void *buf, size_t len)
 	 * link is broken, what came before is still to be had.
 	 */
 	vmig_rdma_write_settle(rl, &p);
+	vmig_rdma_be_patient(rl, &p, VMIG_RDMA_RECEIVING);
 	/* What is awaited may be behind pages. */
 	if (rl->nin > READ_ONCE(rl->nnotes))
 		vmig_rdma_await_pages(&p);

@@ -112,7 +112,7 @@ void vmig_rdma_break_wc(struct vmig_rdma_link *rl, const struct ib_wc *wc,
 		break_vaguely(rl, "its queue pair has failed");
 		break;
 	case IB_WC_RETRY_EXC_ERR:
-		vmig_rdma_break(rl, -ETIMEDOUT,
+		vmig_rdma_break(rl, -EHOSTUNREACH,
 				"the other adapter does not answer any more (%s)",
 				ib_wc_status_msg(wc->status));
 		break;

@@ -33,19 +33,22 @@ static void note_round_trip(struct vmig_rdma_link *rl, ktime_t began,
  * Return: 0 with @keys and @nkeys filled in. -EPIPE if a frame came instead:
  * that can only be an ABORT.
  */
-static int await_grant(struct vmig_rdma_link *rl, struct vmig_rdma_patience *p,
+static int await_grant(struct vmig_rdma_link *rl,
 		       const struct vmig_rdma_outgoing *chunk,
 		       struct vmig_rdma_key *keys, unsigned int *nkeys)
 {
 	struct vmig_rdma_buffer *buffer;
+	struct vmig_rdma_patience p;
 	unsigned int i, key_len;
 	size_t sum = 0;
 	int err;
 
+	/* All frames are whole: who is to stop need not wait for keys. */
+	vmig_rdma_be_patient(rl, &p, VMIG_RDMA_RECEIVING);
 	/* The peer hears of the chunk behind the pages of the one before. */
 	if (rl->nwritten)
-		vmig_rdma_await_pages(p);
-	err = vmig_rdma_wait(rl, p, vmig_rdma_has_received);
+		vmig_rdma_await_pages(&p);
+	err = vmig_rdma_wait(rl, &p, vmig_rdma_has_received);
 	if (err)
 		return err;
 	buffer = vmig_rdma_peek(rl, &rl->notes);
@@ -189,7 +192,7 @@ static int write_out(struct vmig_rdma_link *rl, struct vmig_rdma_patience *p)
 	/* It failed once: the device may have what was prepared. */
 	if (WARN_ON_ONCE(chunk->nwrites))
 		return -EIO;
-	err = await_grant(rl, p, chunk, keys, &nkeys) ?:
+	err = await_grant(rl, chunk, keys, &nkeys) ?:
 	      write_pages(rl, p, chunk, keys, nkeys);
 	/* After an error the device may still read: the release waits for it. */
 	if (!err)
@@ -277,7 +280,7 @@ static int announce(struct vmig_rdma_link *rl, const struct bio_vec *pages,
 	}
 	chunk->nr = nr;
 	chunk->len = len;
-	chunk->since = rl->nout ? 0 : ktime_get();
+	chunk->since = rl->began;
 	rl->nout++;
 	rl->overtaken = false;
 	WRITE_ONCE(rl->link.sent, rl->link.sent + len);
@@ -316,6 +319,7 @@ int vmig_rdma_ready(struct vmig_link *link, bool more)
 	if (!more || rl->overtaken)
 		err = write_out(rl, &p);
 	rl->overtaken = true;
+	rl->began = rl->nout ? 0 : ktime_get();
 	mutex_unlock(&rl->use);
 	return err == -ENODATA ? -EPIPE : err;
 }

@@ -5,6 +5,7 @@
  * that dies. Refused by name; nothing is written but what was granted, and only
  * as long as it was; the migration fails at worst.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -147,6 +148,23 @@ TEST_F_TIMEOUT(peer, two_chunks_ahead, 60)
 	ASSERT_EQ(0, rdma_peer_announce(self->peer, 512, 4, &keys[1]));
 	ASSERT_EQ(0, rdma_peer_propose(self->peer, 1024, 4));
 	EXPECT_FAILED(self->b, "before pages that were announced");
+}
+
+/* What a source says at last is heard behind a frame that nobody reads any more. */
+TEST_F_TIMEOUT(peer, abort_behind_a_chunk, 60)
+{
+	const struct vmig_frame abort = {
+		.type = VMIG_P_ABORT, .count = ECANCELED, .len = 8,
+	};
+	struct vmig_rdma_key keys[2];
+
+	ASSERT_EQ(0, greet(self->b, &self->plan, self->peer));
+	ASSERT_EQ(0, rdma_peer_announce(self->peer, 0, 4, &keys[0]));
+	ASSERT_EQ(0, rdma_peer_announce(self->peer, 512, 4, &keys[1]));
+	ASSERT_EQ(0, rdma_peer_propose(self->peer, 1024, 4));
+	ASSERT_EQ(0, rdma_peer_send(self->peer, abort, "farewell", 8));
+	ASSERT_EQ(0, side_wait(self->b, VMIG_STATE_CANCELLED));
+	EXPECT_STREQ("Node a: farewell", side_reason(self->b));
 }
 
 /* No round is over while pages of it may be written. */
