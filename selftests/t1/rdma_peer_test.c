@@ -187,6 +187,8 @@ TEST_F_TIMEOUT(peer, same_chunk_again, 60)
 	mark_pages(self->peer, 0xee);
 	ASSERT_EQ(0, rdma_peer_announce(self->peer, 0, 4, &key));
 	ASSERT_EQ(0, rdma_peer_propose(self->peer, 0, 4));
+	/* There is nothing to wait for: the keys must not come. */
+	ASSERT_TRUE(verbs_is_quiet(&self->peer->v, 500));
 	ASSERT_EQ(0, placed(self->peer, &key, 4 * PAGE));
 	ASSERT_EQ(0, rdma_peer_await_key(self->peer, &key));
 	EXPECT_EQ(0xee, self->b->mem[0]);

@@ -274,6 +274,19 @@ int verbs_read(struct verbs *v, uint64_t address, uint32_t key, size_t len)
 	return transfer(v, IBV_WR_RDMA_READ, address, key, len);
 }
 
+bool verbs_is_quiet(struct verbs *v, unsigned int ms)
+{
+	const int64_t end = now_ms() + ms;
+	struct ibv_wc wc;
+
+	do {
+		if (ibv_poll_cq(v->recv_cq, 1, &wc))
+			return false;
+		usleep(500);
+	} while (now_ms() < end);
+	return true;
+}
+
 int verbs_receive(struct verbs *v, const uint8_t **data)
 {
 	static uint8_t message[VERBS_SLOT];

@@ -72,6 +72,8 @@ int verbs_die(struct verbs *v);
 int verbs_send(struct verbs *v, size_t len);
 int verbs_write(struct verbs *v, uint64_t address, uint32_t key, size_t len);
 int verbs_read(struct verbs *v, uint64_t address, uint32_t key, size_t len);
+/* No message for @ms; one that came all the same is lost. */
+bool verbs_is_quiet(struct verbs *v, unsigned int ms);
 /* The next message: its length, at *@data until the next call, or -1. */
 int verbs_receive(struct verbs *v, const uint8_t **data);
 
