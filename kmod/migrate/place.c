@@ -313,7 +313,10 @@ int vmig_place_rest(struct vmig_channel *ch)
 	return err;
 }
 
-/* The marks of the chunk before, of whatever kind, come before this chunk's data. */
+/*
+ * Has the chunk pages to offer before those of the one before are here? Not if it
+ * is the same chunk again: its earlier marks come before these pages.
+ */
 static bool may_go_ahead(const struct vmig_channel *ch)
 {
 	const struct vmig_scratch *this = ch->scratch, *before = ch->other;
