@@ -29,7 +29,9 @@ guest_prepare()
 	done
 }
 
-agent_answers() { agent "$1" status >/dev/null 2>&1; }
+# The daemon itself, that is: then it listens for other nodes, too. The kernel would
+# answer `status` before.
+agent_answers() { agent "$1" vm list >/dev/null 2>&1; }
 
 # guest_define HOST [CMDLINE [INI LINES]]: with memck's options on the kernel's
 # command line, and more sections of the definition; GUEST_VM has more lines of
